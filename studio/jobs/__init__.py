@@ -1,0 +1,49 @@
+"""Slow work in its own process: launch it, watch it, stop it, find it again. See docs/jobs.md.
+
+A job is a folder. Nothing here knows what the work is, and nothing heavy is imported.
+"""
+
+from studio.jobs.events import (
+    CheckpointEvent,
+    EvaluationEvent,
+    Event,
+    EventBatch,
+    EventLog,
+    MessageEvent,
+    ProgressEvent,
+    SampleEvent,
+    Status,
+    StatusEvent,
+    StepEvent,
+    latest_by_step,
+    of_type,
+    read_events,
+)
+from studio.jobs.job import Job, launch, list_jobs
+from studio.jobs.process import usable_cores
+from studio.jobs.state import JobState, Progress
+from studio.jobs.worker_context import Worker
+
+__all__ = [
+    "CheckpointEvent",
+    "EvaluationEvent",
+    "Event",
+    "EventBatch",
+    "EventLog",
+    "Job",
+    "JobState",
+    "MessageEvent",
+    "Progress",
+    "ProgressEvent",
+    "SampleEvent",
+    "Status",
+    "StatusEvent",
+    "StepEvent",
+    "Worker",
+    "latest_by_step",
+    "launch",
+    "list_jobs",
+    "of_type",
+    "read_events",
+    "usable_cores",
+]

@@ -1,0 +1,108 @@
+"""Shared fixtures: real base models, imported once per machine, and fresh workspaces that borrow them.
+
+The models lie in the project's own models/base/ (as `make run` imports them) and, for the tiny random ones, in
+.studio/test-cache/; git ignores both. Imports take a file lock, so pytest-xdist workers share one import.
+Workspaces hold hard links: a test that wants a damaged file must replace it, never write into it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from studio.bases import BaseModel, find_base, import_base, import_folder
+from studio.workspace import PROJECT_ROOT, Workspace
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+PROJECT = Workspace(PROJECT_ROOT)
+TINY_CACHE = Workspace(PROJECT_ROOT / ".studio" / "test-cache")
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> BaseModel:
+    """SmolLM2-135M-Instruct, imported for real."""
+    return import_base(PROJECT, "smollm2-135m-instruct")
+
+
+@pytest.fixture(scope="session")
+def gemma3() -> BaseModel:
+    """Gemma 3 270M, imported for real; running the tests accepts its terms as the README says."""
+    return import_base(PROJECT, "gemma3-270m", accept_licence=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(smollm2: BaseModel) -> BaseModel:
+    """Two random Llama layers, width 256, SmolLM2's tokenizer."""
+    return _tiny("llama", smollm2)
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen2(smollm2: BaseModel) -> BaseModel:
+    """Two random Qwen2 layers, width 256, SmolLM2's tokenizer (it has the same control tokens)."""
+    return _tiny("qwen2", smollm2)
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen3(smollm2: BaseModel) -> BaseModel:
+    """Two random Qwen3 layers, width 256, SmolLM2's tokenizer (it has the same control tokens)."""
+    return _tiny("qwen3", smollm2)
+
+
+@pytest.fixture(scope="session")
+def tiny_gemma3(gemma3: BaseModel) -> BaseModel:
+    """Six random Gemma 3 layers, width 64, Gemma's tokenizer."""
+    return _tiny("gemma3", gemma3)
+
+
+@pytest.fixture
+def empty_workspace(tmp_path: Path) -> Workspace:
+    """A fresh workspace with nothing in it; configuration is the project's."""
+    return Workspace(tmp_path / "campaign")
+
+
+@pytest.fixture
+def borrow(empty_workspace: Workspace) -> Callable[[BaseModel], BaseModel]:
+    """Put an imported base model into the fresh workspace by hard links: `borrow(tiny_llama)`."""
+    return lambda base: _link_into(empty_workspace, base)
+
+
+@pytest.fixture
+def workspace(empty_workspace: Workspace, smollm2: BaseModel, borrow: Callable[[BaseModel], BaseModel]) -> Workspace:
+    """A fresh workspace in which SmolLM2 is imported. Use `borrow` to add more."""
+    borrow(smollm2)
+    return empty_workspace
+
+
+def _link_into(workspace: Workspace, base: BaseModel) -> BaseModel:
+    target = workspace.base_dir / base.name
+    for name in (*base.manifest.files, "base.json"):
+        link = target / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(base.directory / name, link)
+        except OSError:  # another file system
+            link.write_bytes((base.directory / name).read_bytes())
+    return BaseModel.load(target)
+
+
+def _tiny(kind: str, donor: BaseModel) -> BaseModel:
+    from filelock import FileLock
+
+    name = f"tiny-{kind}"
+    TINY_CACHE.base_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(TINY_CACHE.base_dir / f".{name}.making"):
+        if base := find_base(TINY_CACHE, name):
+            return base
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(__file__).with_name("tiny_models.py")
+            command = [sys.executable, str(script), kind, str(donor.hf / "tokenizer.json"), folder]
+            subprocess.run(command, check=True, capture_output=True)
+            return import_folder(TINY_CACHE, Path(folder), name, accept_licence=True)
