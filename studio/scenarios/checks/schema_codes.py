@@ -1,0 +1,244 @@
+"""The S codes: whether the file is put together as a scenario."""
+
+from __future__ import annotations
+
+from studio.scenarios.checks.rule import ERROR, INFO, WARNING, Rule
+
+_SYSTEM = "<SYSTEM>\n# Role\nYou are the DM.\n\n# World\nFaerun\n\n# Location\nA cellar\n\n# Party\n</SYSTEM>\n\n"
+_TALK = "<User>Hello?</User>\n\n<DM>Nobody answers.</DM>\n"
+
+NO_SYSTEM = Rule(
+    "S001",
+    "The SYSTEM block is missing",
+    ERROR,
+    "Without it the model learns to play without knowing its role, the world or the party.",
+    "file",
+    _TALK,
+    _SYSTEM + _TALK,
+)
+SECOND_SYSTEM = Rule(
+    "S002",
+    "A second SYSTEM block",
+    ERROR,
+    "Only the first one is read; what the second says is lost.",
+    "file",
+    _SYSTEM + _SYSTEM + _TALK,
+    _SYSTEM + _TALK,
+)
+NOT_CLOSED = Rule(
+    "S003",
+    "A block is not closed",
+    ERROR,
+    "The studio has to guess where the turn ends, and so would the next reader of the file.",
+    "turns",
+    "<User>I look around.\n\n<DM>You see a door.</DM>",
+    "<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+)
+WRONG_CLOSE = Rule(
+    "S004",
+    "A block is closed by another tag",
+    ERROR,
+    "One of the two tags is a slip, and the words may end up in the wrong mouth.",
+    "turns",
+    "<User>I look around.</DM>\n\n<DM>You see a door.</DM>",
+    "<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+)
+STRAY_CLOSE = Rule(
+    "S005",
+    "A closing tag with nothing to close",
+    ERROR,
+    "Usually the opening tag was lost, and the text before it is not part of any turn.",
+    "turns",
+    "<User>I look around.</User></User>\n\n<DM>You see a door.</DM>",
+    "<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+)
+OUTSIDE = Rule(
+    "S006",
+    "Text outside every block",
+    ERROR,
+    "The model never sees it. Notes to yourself belong in a comment: <!-- like this -->.",
+    "turns",
+    "Remember the trap!\n\n<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+    "<!-- Remember the trap! -->\n\n<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+)
+TAG_SPELLING = Rule(
+    "S007",
+    "A tag in another spelling",
+    WARNING,
+    "The studio understands it, other tools may not: the tags are <SYSTEM>, <User>, <DM> and <TOOLCALL>.",
+    "turns",
+    "<user>I look around.</user>\n\n<Dm>You see a door.</Dm>",
+    "<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+)
+EMPTY_TURN = Rule(
+    "S008",
+    "A turn without text",
+    ERROR,
+    "An empty DM turn teaches the model to say nothing.",
+    "turns",
+    "<User>I look around.</User>\n\n<DM></DM>\n\n<DM>You see a door.</DM>",
+    "<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+)
+NO_DM_TURN = Rule(
+    "S009",
+    "No DM turn",
+    ERROR,
+    "The model is trained on DM turns only: there is nothing to learn here.",
+    "turns",
+    "<User>I look around.</User>",
+    "<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+)
+NO_SECTION = Rule(
+    "S010",
+    "A section of the SYSTEM block is missing",
+    WARNING,
+    "Role, World, Location and Party are what the model is told before every game.",
+    "file",
+    "<SYSTEM>\n# Role\nYou are the DM.\n\n# World\nFaerun\n\n# Party\n</SYSTEM>\n\n" + _TALK,
+    _SYSTEM + _TALK,
+)
+DOUBLE_SECTION = Rule(
+    "S011",
+    "A section appears twice",
+    WARNING,
+    "The studio reads the first one; the model is shown both, and they may contradict each other.",
+    "file",
+    "<SYSTEM>\n# Role\nYou are the DM.\n\n# World\nFaerun\n\n# World\nEberron\n\n# Location\nA cellar\n\n# Party\n"
+    "</SYSTEM>\n\n" + _TALK,
+    _SYSTEM + _TALK,
+)
+BAD_FRONT_MATTER = Rule(
+    "S012",
+    "The front matter cannot be read",
+    ERROR,
+    "Title, type, tags and severities in it are lost until it is valid YAML between two lines of three dashes.",
+    "file",
+    "---\ntitle: [unclosed\n---\n" + _SYSTEM + _TALK,
+    "---\ntitle: A cellar\n---\n" + _SYSTEM + _TALK,
+)
+UNKNOWN_TYPE = Rule(
+    "S013",
+    "Unknown scenario type",
+    WARNING,
+    "Balancing and coverage count scenarios by type: combat, roleplay, exploration or mixed.",
+    "file",
+    "---\nscenario_type: combta\n---\n" + _SYSTEM + _TALK,
+    "---\nscenario_type: combat\n---\n" + _SYSTEM + _TALK,
+)
+BYTE_ORDER_MARK = Rule(
+    "S014",
+    "The file begins with a byte order mark",
+    INFO,
+    "Some Windows editors add this invisible character; other tools take it for text.",
+    "file",
+    "\ufeff" + _SYSTEM + _TALK,
+    _SYSTEM + _TALK,
+)
+LINE_ENDS = Rule(
+    "S015",
+    "Windows line ends",
+    INFO,
+    "A model sees every carriage return as a token of its own; one kind of line end in all files is better.",
+    "file",
+    (_SYSTEM + _TALK).replace("\n", "\r\n"),
+    _SYSTEM + _TALK,
+)
+TABS = Rule(
+    "S016",
+    "A tab character",
+    INFO,
+    "Tabs look like spaces and are other tokens to the model.",
+    "turns",
+    "<User>I look\taround.</User>\n\n<DM>You see a door.</DM>",
+    "<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+)
+BAD_CHARACTER = Rule(
+    "S017",
+    "A character that cannot be read",
+    ERROR,
+    "The file is not clean UTF-8 here, or holds a control character; the model would learn garbage.",
+    "turns",
+    "<User>I look\x00 around.</User>\n\n<DM>You see a door.</DM>",
+    "<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+)
+INVISIBLE = Rule(
+    "S018",
+    "An invisible character",
+    WARNING,
+    "Text pasted from web pages carries zero-width and no-break characters that change what the model sees.",
+    "turns",
+    "<User>I look\u200b around.</User>\n\n<DM>You see a door.</DM>",
+    "<User>I look around.</User>\n\n<DM>You see a door.</DM>",
+)
+NAMELESS = Rule(
+    "S019",
+    "A character without a name",
+    ERROR,
+    "Nobody can act for a character that has no name.",
+    "file",
+    _SYSTEM.replace("# Party\n", "# Party\n\n##\n- Player Character\n- Level 1\n- Health: 8/8\n") + _TALK,
+    _SYSTEM.replace("# Party\n", "# Party\n\n## Bo\n- Player Character\n- Level 1\n- Health: 8/8\n") + _TALK,
+)
+SAME_NAME = Rule(
+    "S020",
+    "Two characters of one name",
+    ERROR,
+    "A roll for that name could take either sheet.",
+    "sheet",
+    "- Player Character\n- Level 1\n- Health: 8/8\n\n## sarah\n- NPC Companion\n- Level 1\n- Health: 8/8",
+    "- Player Character\n- Level 1\n- Health: 8/8\n\n## Thorin\n- NPC Companion\n- Level 1\n- Health: 8/8",
+)
+BAD_SHEET_LINE = Rule(
+    "S021",
+    "A line of the sheet cannot be read",
+    WARNING,
+    "The studio needs numbers here to roll for the character.",
+    "sheet",
+    "- Player Character\n- Level 1\n- Health: fine",
+    "- Player Character\n- Level 1\n- Health: 8/8",
+)
+SHEET_KEY = Rule(
+    "S022",
+    "A key of the sheet looks misspelled",
+    WARNING,
+    "A line whose key is unknown is only a note: the studio does not roll with it.",
+    "sheet",
+    "- Player Character\n- Level 1\n- Helth: 8/8",
+    "- Player Character\n- Level 1\n- Health: 8/8",
+)
+THIN_SHEET = Rule(
+    "S023",
+    "A sheet says neither level nor health",
+    INFO,
+    "Without them the rules cannot be checked and the model cannot keep track.",
+    "sheet",
+    "- Player Character\n- Rogue",
+    "- Player Character\n- Rogue\n- Level 1\n- Health: 8/8",
+)
+SAME_SPEAKER = Rule(
+    "S024",
+    "Two turns of one speaker in a row",
+    WARNING,
+    "Chat models are trained on turns that alternate; two in a row look to them like one that was cut.",
+    "turns",
+    "<User>I look.</User>\n\n<User>And listen.</User>\n\n<DM>Nothing.</DM>",
+    "<User>I look.\n\nAnd listen.</User>\n\n<DM>Nothing.</DM>",
+)
+ENDS_WITHOUT_DM = Rule(
+    "S025",
+    "The scenario does not end with a DM turn",
+    INFO,
+    "Nothing is learned from what follows the last DM turn.",
+    "turns",
+    "<User>I look.</User>\n\n<DM>Nothing.</DM>\n\n<User>Pity.</User>",
+    "<User>I look.</User>\n\n<DM>Nothing.</DM>",
+)
+BAD_OVERRIDE = Rule(
+    "S026",
+    "A severity in the front matter cannot be used",
+    WARNING,
+    "`diagnostics:` maps codes of this list to error, warning, info or off.",
+    "file",
+    "---\ndiagnostics: {W003: never}\n---\n" + _SYSTEM + _TALK,
+    "---\ndiagnostics: {W003: off}\n---\n" + _SYSTEM + _TALK,
+)
