@@ -1,0 +1,27 @@
+"""Datasets: scenarios -> rows of token ids with assistant-only loss, split, fingerprinted and reported."""
+
+from studio.dataset.models import (
+    SPLITS,
+    DatasetManifest,
+    DatasetSettings,
+    ProcessedDataset,
+    ReportRow,
+    Split,
+    SplitCounts,
+    TrainingPair,
+    TrainingRow,
+)
+from studio.dataset.processor import TrainingDataProcessor
+
+__all__ = [
+    "SPLITS",
+    "DatasetManifest",
+    "DatasetSettings",
+    "ProcessedDataset",
+    "ReportRow",
+    "Split",
+    "SplitCounts",
+    "TrainingDataProcessor",
+    "TrainingPair",
+    "TrainingRow",
+]

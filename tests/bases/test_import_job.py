@@ -1,0 +1,24 @@
+"""An import as a job ends with its base, or with the error that `import_base` would have raised."""
+
+from __future__ import annotations
+
+from studio.bases import launch_import
+from studio.workspace import Workspace
+from tests.bases.registry import Registry
+
+
+def test_the_job_names_the_base_that_it_imported(workspace: Workspace) -> None:
+    job = launch_import(workspace, "smollm2-135m-instruct")
+    job.wait(120)
+    state = job.state()
+    assert (state.status, state.result["base"]) == ("done", "smollm2-135m-instruct")
+
+
+def test_a_job_that_fails_says_why(registry: Registry, empty_workspace: Workspace) -> None:
+    job = launch_import(empty_workspace, "gemma3-270m")
+    job.wait(120)
+    state = job.state()
+    assert state.status == "failed"
+    assert state.error is not None
+    assert "Gemma Terms of Use" in state.error["why"]
+    assert registry.requests == []

@@ -1,0 +1,196 @@
+"""From scenario files to rows: what is trained, what is cut where, what is left out and why, and the same twice."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from studio.bases import BaseModel, get_base
+from studio.dataset import ProcessedDataset, TrainingDataProcessor, TrainingRow
+from studio.dataset.splits import split_of
+from studio.errors import DatasetError
+from studio.scenarios import MarkdownParser, find_directives, load_vocabulary, to_messages
+from studio.workspace import PROJECT_ROOT, Workspace
+
+SCENARIOS = PROJECT_ROOT / "data" / "scenarios"
+BRAWL = SCENARIOS / "combat" / "tavern-brawl.md"
+
+
+def process(workspace: Workspace, folder: Path, limit: int = 1024, fraction: float = 0.0) -> ProcessedDataset:
+    base = get_base(workspace, "smollm2-135m-instruct")
+    return TrainingDataProcessor(workspace, base, limit, validation_fraction=fraction).process_scenarios(folder)
+
+
+def rows(dataset: ProcessedDataset) -> list[TrainingRow]:
+    return [*dataset.rows("train"), *dataset.rows("validation")]
+
+
+@pytest.fixture
+def folder(workspace: Workspace) -> Path:
+    """The shipped scenarios in the fresh workspace."""
+    return Path(shutil.copytree(SCENARIOS, workspace.scenarios_dir))
+
+
+def test_every_dm_turn_is_trained_and_nothing_else(workspace: Workspace, folder: Path, smollm2: BaseModel) -> None:
+    tokenizer = smollm2.tokenizer()
+    for row in rows(process(workspace, folder, limit=4096)):
+        scenario = MarkdownParser().parse_scenario(folder / row.source)
+        answers = [turn.content for turn in scenario.conversation[slice(*row.turns)] if turn.speaker == "DM"]
+        trained = [token for token, learn in zip(row.input_ids, row.loss_mask, strict=True) if learn]
+        assert tokenizer.decode(trained, skip_special_tokens=False) == "".join(f"{text}<|im_end|>" for text in answers)
+
+
+@pytest.mark.parametrize("limit", [800, 1024, 2048, 4096])
+def test_every_turn_is_in_one_row_or_in_the_report(workspace: Workspace, folder: Path, limit: int) -> None:
+    dataset = process(workspace, folder, limit)
+    for source in dataset.manifest.scenarios:
+        turns = len(MarkdownParser().parse_scenario(folder / source).conversation)
+        ranges = [row.turns for row in rows(dataset) if row.source == source]
+        ranges += [row.turns for row in dataset.manifest.report if row.source == source and row.turns]
+        assert sorted(index for start, end in ranges for index in range(start, end)) == list(range(turns))
+    assert all(len(row.input_ids) <= limit for row in rows(dataset))
+
+
+def test_a_row_begins_with_the_system_block_and_a_player(
+    workspace: Workspace, folder: Path, smollm2: BaseModel
+) -> None:
+    tokenizer = smollm2.tokenizer()
+    for row in rows(process(workspace, folder)):
+        scenario = MarkdownParser().parse_scenario(folder / row.source)
+        text = tokenizer.decode(row.input_ids, skip_special_tokens=False)
+        assert text.startswith(f"<|im_start|>system\n{to_messages(scenario)[0].content}<|im_end|>\n")
+        assert row.turns[0] == 0 or scenario.conversation[row.turns[0]].speaker == "User"
+
+
+def test_a_request_and_its_result_are_never_cut_apart(workspace: Workspace, folder: Path) -> None:
+    vocabulary = load_vocabulary()
+    asked = 0
+    for row in rows(process(workspace, folder, limit=800)):
+        turns = MarkdownParser().parse_scenario(folder / row.source).conversation
+        last = turns[row.turns[1] - 1]
+        assert turns[row.turns[0]].speaker != "TOOLCALL"
+        if row.turns[1] < len(turns) and turns[row.turns[1]].speaker == "TOOLCALL":
+            pytest.fail(f"{row.source} is cut before the result of turn {row.turns[1] - 1}")
+        asked += any(find_directives(turn.content, vocabulary) for turn in turns[slice(*row.turns)])
+        assert last.speaker != "TOOLCALL" or row.turns[1] == len(turns)
+    assert asked > 0
+
+
+def test_a_file_with_errors_is_left_out_with_its_reason(workspace: Workspace, folder: Path) -> None:
+    broken = folder / "combat" / "broken.md"
+    broken.write_text(BRAWL.read_text().replace("= *", "= *9", 1))
+    assert any(one.severity == "error" for one in MarkdownParser().parse_scenario(broken).diagnostics)
+    dataset = process(workspace, folder)
+    (report,) = [row for row in dataset.manifest.report if row.source == "combat/broken.md"]
+    assert report.kind == "excluded file"
+    assert report.reason
+    assert report.line
+    assert all(row.source != "combat/broken.md" for row in rows(dataset))
+
+
+def test_a_file_without_a_dm_turn_is_left_out_with_its_reason(workspace: Workspace, folder: Path) -> None:
+    text = BRAWL.read_text()
+    (folder / "quiet.md").write_text(text[: text.index("</SYSTEM>")] + "</SYSTEM>\n\n<User>Hello?</User>\n")
+    report = [row for row in process(workspace, folder).manifest.report if row.source == "quiet.md"]
+    assert [row.kind for row in report] == ["excluded file"]
+
+
+def test_scenarios_in_the_validation_folder_are_always_held_out(workspace: Workspace, folder: Path) -> None:
+    workspace.validation_dir.mkdir(parents=True)
+    shutil.copyfile(BRAWL, workspace.validation_dir / "kept-aside.md")
+    dataset = process(workspace, folder)
+    assert {row.source for row in dataset.rows("validation")} == {"validation/kept-aside.md"}
+    assert "combat/tavern-brawl.md" not in {row.source for row in rows(dataset)}
+    report = {row.source: row.kind for row in dataset.manifest.report if row.kind == "held out"}
+    assert report == {"combat/tavern-brawl.md": "held out"}
+
+
+def test_the_split_of_a_file_does_not_move_when_files_are_added(workspace: Workspace, folder: Path) -> None:
+    before = {row.source for row in process(workspace, folder, fraction=0.4).rows("validation")}
+    for number in range(20):
+        (folder / "combat" / f"more-{number}.md").write_text(BRAWL.read_text() + "\n" * number + "\n")
+    after = {row.source for row in process(workspace, folder, fraction=0.4).rows("validation")}
+    assert before
+    assert before == {source for source in after if "more-" not in source}
+
+
+def test_the_share_that_is_held_out_is_the_one_asked_for() -> None:
+    held_out = sum(split_of(f"combat/scenario-{number}.md", 0.1) == "validation" for number in range(10_000))
+    assert 900 < held_out < 1100
+
+
+def test_the_same_folder_gives_the_same_fingerprint_and_rows_elsewhere(
+    workspace: Workspace, folder: Path, smollm2: BaseModel, tmp_path: Path
+) -> None:
+    first = process(workspace, folder)
+    other = Workspace(tmp_path / "another machine")
+    moved = Path(shutil.copytree(folder, tmp_path / "somewhere else"))
+    second = TrainingDataProcessor(other, smollm2, 1024, validation_fraction=0.0).process_scenarios(moved)
+    assert first.fingerprint == second.fingerprint
+    assert (first.directory / "train.jsonl").read_bytes() == (second.directory / "train.jsonl").read_bytes()
+
+
+def test_the_fingerprint_changes_with_text_and_settings(workspace: Workspace, folder: Path) -> None:
+    prints = {process(workspace, folder).fingerprint, process(workspace, folder, limit=1500).fingerprint}
+    copy = folder / "combat" / "tavern-brawl.md"
+    copy.write_text(copy.read_text() + "\n")
+    prints.add(process(workspace, folder).fingerprint)
+    assert len(prints) == 3
+
+
+def test_an_unchanged_folder_is_processed_once(workspace: Workspace, folder: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    processor = TrainingDataProcessor(workspace, get_base(workspace, "smollm2-135m-instruct"), 1024)
+    first = processor.process_scenarios(folder, lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (len(first.manifest.scenarios), len(first.manifest.scenarios))
+    calls.clear()
+    assert processor.process_scenarios(folder, lambda done, total: calls.append((done, total))) == first
+    assert calls == []
+
+
+def test_the_counts_are_those_of_the_rows(workspace: Workspace, folder: Path) -> None:
+    dataset = process(workspace, folder, fraction=0.3)
+    for split in ("train", "validation"):
+        found = list(dataset.rows(split))
+        counts = dataset.manifest.counts[split]
+        assert counts.rows == len(found)
+        assert counts.tokens == sum(len(row.input_ids) for row in found)
+        assert counts.trained_tokens == sum(sum(row.loss_mask) for row in found)
+        assert counts.trained_share == counts.trained_tokens / counts.tokens
+        assert sum(counts.scenarios_by_type.values()) == len({row.source for row in found})
+
+
+def test_nothing_to_train_on_is_a_clear_error(workspace: Workspace, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DatasetError):
+        process(workspace, empty)
+    (empty / "bad.md").write_text("no turns here")
+    with pytest.raises(DatasetError) as caught:
+        process(workspace, empty)
+    assert "bad.md" in caught.value.why
+    with pytest.raises(DatasetError):
+        process(workspace, tmp_path / "missing")
+
+
+def test_a_damaged_dataset_is_a_clear_error(workspace: Workspace, folder: Path) -> None:
+    dataset = process(workspace, folder)
+    (dataset.directory / "train.jsonl").write_text("{}\n")
+    with pytest.raises(DatasetError):
+        list(dataset.rows("train"))
+    (dataset.directory / "dataset.json").write_text("[]")
+    with pytest.raises(DatasetError):
+        ProcessedDataset.load(dataset.directory)
+
+
+def test_a_training_pair_is_a_dm_turn_with_all_that_came_before(workspace: Workspace) -> None:
+    scenario = MarkdownParser().parse_scenario(BRAWL)
+    processor = TrainingDataProcessor(workspace, get_base(workspace, "smollm2-135m-instruct"), 1024)
+    pairs = processor.create_training_pairs([scenario])
+    turns = [index for index, turn in enumerate(scenario.conversation) if turn.speaker == "DM"]
+    assert [pair.turn for pair in pairs] == turns
+    for pair in pairs:
+        assert pair.completion.content == scenario.conversation[pair.turn].content
+        assert pair.prompt == to_messages(scenario)[: pair.turn + 1]
