@@ -1,0 +1,246 @@
+"""From the verdicts of many turns to the figures of a model: call decision, tools, arguments, outcomes, narrative."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from studio.metrics.figures import Figure, average, share
+from studio.metrics.narrative import distinct_n
+from studio.metrics.statistics import bootstrap_interval
+from studio.metrics.tool_calls import NO_CALL
+from studio.metrics.turns import TurnVerdict
+
+_Frozen = ConfigDict(frozen=True)
+
+
+class CallConfusion(BaseModel):
+    """Turns by whether a call was expected and whether one was made; keys of the turns in each cell."""
+
+    model_config = _Frozen
+
+    called_rightly: tuple[str, ...] = ()
+    called_needlessly: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+    silent_rightly: tuple[str, ...] = ()
+
+
+class ToolScore(BaseModel):
+    """One tool: calls expected, made, and made where expected."""
+
+    model_config = _Frozen
+
+    tool: str
+    expected: int
+    made: int
+    right: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    turns: tuple[str, ...] = ()
+
+
+class ConfusionMatrix(BaseModel):
+    """`counts[row][column]`: expected tool by generated tool, `NO_CALL` where one side has no call."""
+
+    model_config = _Frozen
+
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    turns: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="'expected → generated' -> turn keys, for the cells that are not empty."
+    )
+
+
+class Summary(BaseModel):
+    """Every figure of one model on one set of turns."""
+
+    model_config = _Frozen
+
+    turns: int
+    figures: dict[str, Figure]
+    by_type: dict[str, dict[str, Figure]] = Field(default_factory=dict)
+    decision: CallConfusion
+    tools: tuple[ToolScore, ...] = ()
+    confusion: ConfusionMatrix
+
+
+def summarize(verdicts: Sequence[TurnVerdict], seed: int) -> Summary:
+    """The figures of one model. The same verdicts and seed give the same figures, intervals included."""
+    types = sorted({one.scenario_type for one in verdicts})
+    return Summary(
+        turns=len(verdicts),
+        figures=figures(verdicts, seed),
+        by_type={kind: figures([one for one in verdicts if one.scenario_type == kind], seed) for kind in types},
+        decision=call_confusion(verdicts),
+        tools=tool_scores(verdicts),
+        confusion=confusion_matrix(verdicts),
+    )
+
+
+def figures(verdicts: Sequence[TurnVerdict], seed: int) -> dict[str, Figure]:
+    """All figures by name, in the order in which reports show them."""
+    found = [*_decision(verdicts, seed), *_calls(verdicts), *_outcomes(verdicts), *_narrative(verdicts, seed)]
+    return {one.name: one for one in found}
+
+
+def call_confusion(verdicts: Sequence[TurnVerdict]) -> CallConfusion:
+    """Call or no call, expected against made."""
+
+    def keys(expects: bool, makes: bool) -> tuple[str, ...]:
+        return tuple(one.key for one in verdicts if one.calls.expects_call == expects and one.calls.makes_call == makes)
+
+    return CallConfusion(
+        called_rightly=keys(True, True),
+        called_needlessly=keys(False, True),
+        missed=keys(True, False),
+        silent_rightly=keys(False, False),
+    )
+
+
+def tool_scores(verdicts: Sequence[TurnVerdict]) -> tuple[ToolScore, ...]:
+    """Precision, recall and F1 of every tool that was expected or called (scikit-learn's)."""
+    expected, made, keys = _labels(verdicts)
+    tools = sorted({*expected, *made} - {NO_CALL})
+    if not tools:
+        return ()
+    from sklearn.metrics import precision_recall_fscore_support
+
+    rows = precision_recall_fscore_support(expected, made, labels=tools, zero_division=0)
+    scores = []
+    for tool, precision, recall, f1, support in zip(tools, *rows, strict=True):
+        calls = made.count(tool)
+        right = sum(one == tool == other for one, other in zip(expected, made, strict=True))
+        behind = [key for one, other, key in zip(expected, made, keys, strict=True) if tool in (one, other)]
+        scores.append(
+            ToolScore(
+                tool=tool,
+                expected=int(support),
+                made=calls,
+                right=right,
+                precision=float(precision) if calls else None,
+                recall=float(recall) if support else None,
+                f1=float(f1),
+                turns=tuple(dict.fromkeys(behind)),
+            )
+        )
+    return tuple(scores)
+
+
+def confusion_matrix(verdicts: Sequence[TurnVerdict]) -> ConfusionMatrix:
+    """Expected against generated tools, call by call (scikit-learn's); `NO_CALL` is the last row and column."""
+    expected, made, keys = _labels(verdicts)
+    labels = (*sorted({*expected, *made} - {NO_CALL}), NO_CALL)
+    cells: dict[str, list[str]] = {}
+    for one, other, key in zip(expected, made, keys, strict=True):
+        cells.setdefault(f"{one} → {other}", []).append(key)
+    if not expected:
+        return ConfusionMatrix(labels=labels, counts=((0,),))
+    from sklearn.metrics import confusion_matrix as count
+
+    table = count(expected, made, labels=list(labels)).tolist()
+    return ConfusionMatrix(
+        labels=labels,
+        counts=tuple(tuple(row) for row in table),
+        turns={cell: tuple(dict.fromkeys(found)) for cell, found in cells.items()},
+    )
+
+
+def _labels(verdicts: Sequence[TurnVerdict]) -> tuple[list[str], list[str], list[str]]:
+    pairs = [(*pair.labels, one.key) for one in verdicts for pair in one.calls.pairs]
+    return [row[0] for row in pairs], [row[1] for row in pairs], [row[2] for row in pairs]
+
+
+def _f1(columns: Sequence[Any], axis: int = -1) -> Any:
+    """2 TP / (2 TP + FP + FN), 0 where there is nothing to count."""
+    import numpy as np
+
+    right, wrong = columns[0].sum(axis=axis), columns[1].sum(axis=axis)
+    return np.divide(2 * right, 2 * right + wrong, out=np.zeros_like(right), where=(2 * right + wrong) > 0)
+
+
+def _decision(verdicts: Sequence[TurnVerdict], seed: int) -> list[Figure]:
+    expects = [(one.key, one.calls.makes_call) for one in verdicts if one.calls.expects_call]
+    makes = [(one.key, one.calls.expects_call) for one in verdicts if one.calls.makes_call]
+    hits = [one.calls.expects_call and one.calls.makes_call for one in verdicts]
+    misses = [one.calls.expects_call != one.calls.makes_call for one in verdicts]
+    counted = 2 * sum(hits) + sum(misses)
+    f1 = Figure(
+        name="call_f1",
+        value=2 * sum(hits) / counted if counted else None,
+        interval=bootstrap_interval([hits, misses], seed, _f1) if counted else None,
+        hits=sum(hits),
+        total=sum(hits) + sum(misses),
+        turns=tuple(one.key for one in verdicts if one.calls.expects_call or one.calls.makes_call),
+        faults=tuple(one.key for one, missed in zip(verdicts, misses, strict=True) if missed),
+    )
+    return [
+        share("turn_right", [(one.key, one.right) for one in verdicts]),
+        share("call_accuracy", [(one.key, one.calls.decides_right) for one in verdicts]),
+        share("call_precision", makes),
+        share("call_recall", expects),
+        f1,
+    ]
+
+
+def _calls(verdicts: Sequence[TurnVerdict]) -> list[Figure]:
+    pairs = [(one.key, pair) for one in verdicts for pair in one.calls.pairs]
+    answered = [(key, pair) for key, pair in pairs if pair.expected and pair.generated]
+    same = [(key, pair.arguments) for key, pair in answered if pair.arguments]
+    written = [(one.key, False) for one in verdicts for pair in one.calls.pairs if pair.generated]
+    written += [(one.key, True) for one in verdicts for _ in one.calls.malformed]
+    return [
+        share("tool_accuracy", [(key, pair.arguments is not None) for key, pair in answered]),
+        share("argument_accuracy", [(key, match.exact) for key, match in same]),
+        share("argument_acceptable", [(key, match.acceptable) for key, match in same]),
+        share("call_exact", [(key, pair.exact) for key, pair in pairs if pair.expected]),
+        share("malformed", written, "lower"),
+    ]
+
+
+def _outcomes(verdicts: Sequence[TurnVerdict]) -> list[Figure]:
+    told = [(one.key, one.outcome) for one in verdicts]
+    demanding = [(key, one) for key, one in told if one.demanded != "none"]
+    decided = [(key, one) for key, one in demanding if one.demanded != "either"]
+    left_open = [(key, one) for key, one in demanding if one.demanded == "either" and one.authored != "none"]
+    return [
+        share("outcome_told", [(key, one.said != "none") for key, one in demanding]),
+        share("outcome_by_dice", [(key, one.coherent) for key, one in decided]),
+        share("outcome_as_author", [(key, one.said == one.authored) for key, one in left_open]),
+        share("outcome_unasked", [(key, one.said != "none") for key, one in told if one.demanded == "none"], "lower"),
+        share("invented_numbers", [(key, bool(one.invented)) for key, one in told], "lower"),
+    ]
+
+
+def _narrative(verdicts: Sequence[TurnVerdict], seed: int) -> list[Figure]:
+    prose = [(one.key, one.narrative) for one in verdicts]
+    spoken = [(key, one) for key, one in prose if one.words]
+    english = [(key, one.english) for key, one in prose if one.english is not None]
+    return [
+        share("finished", [(one.key, one.finished) for one in verdicts]),
+        share("empty", [(one.key, not one.text.strip()) for one in verdicts], "lower"),
+        share("faithful", [(key, one.faithful) for key, one in spoken]),
+        share("speaks_for_player", [(key, bool(one.speaks_for_player)) for key, one in spoken], "lower"),
+        share("out_of_role", [(key, bool(one.out_of_role)) for key, one in spoken], "lower"),
+        share("copies_earlier_turn", [(key, one.copies_earlier_turn) for key, one in spoken], "lower"),
+        share("second_person", [(key, one.second_person) for key, one in spoken], "none"),
+        average("english", english, seed, "higher", is_share=True),
+        average("repetition", [(key, one.repetition) for key, one in spoken], seed, "lower", is_share=True),
+        average("words", [(key, float(one.words)) for key, one in prose], seed),
+        average("length_ratio", [(key, one.length_ratio) for key, one in prose if one.length_ratio], seed),
+        *(_distinct(verdicts, size) for size in (1, 2)),
+    ]
+
+
+def _distinct(verdicts: Sequence[TurnVerdict], size: int) -> Figure:
+    """Without an interval: resampling turns repeats them, which lowers the figure itself."""
+    spoken = [one for one in verdicts if one.narrative.words >= size]
+    return Figure(
+        name=f"distinct_{size}",
+        value=distinct_n([one.text for one in spoken], size) if spoken else None,
+        better="none",
+        total=len(spoken),
+        turns=tuple(one.key for one in spoken),
+    )
