@@ -32,6 +32,7 @@ from studio.errors import DatasetError
 from studio.scenarios import MarkdownParser, TrainingScenario, to_messages
 from studio.workspace import Workspace, atomic_write, atomic_writer, sha256_file
 
+DEFAULT_FRACTION = 0.1
 ProgressCallback = Callable[[int, int], None]
 """Called with scenario files done and in all; it may raise to stop (nothing is kept then)."""
 
@@ -52,14 +53,17 @@ class TrainingDataProcessor:
     Args:
         base: whose tokenizer and chat template to use.
         max_seq_length: longest row in tokens; longer conversations are cut before a player's turn.
-        validation_fraction: share of the scenarios that is held out, besides all of data/validation/.
+        validation_fraction: share of the scenarios that is held out, besides all of data/validation/. None: nothing
+            more where data/validation/ holds scenarios, because somebody chose what to hold out; else a tenth.
     """
 
     def __init__(
-        self, workspace: Workspace, base: BaseModel, max_seq_length: int, *, validation_fraction: float = 0.1
+        self, workspace: Workspace, base: BaseModel, max_seq_length: int, *, validation_fraction: float | None = None
     ) -> None:
         self.workspace = workspace
         self.base = base
+        if validation_fraction is None:
+            validation_fraction = 0.0 if self._held_out_files() else DEFAULT_FRACTION
         self.settings = DatasetSettings(max_seq_length=max_seq_length, validation_fraction=validation_fraction)
         self._renderer = ConversationRenderer(base.tokenizer(), base.template())
         self._parser = MarkdownParser()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from studio.bases import BaseModel, get_base
-from studio.dataset import ProcessedDataset, TrainingDataProcessor, TrainingRow
+from studio.dataset import ProcessedDataset, Split, TrainingDataProcessor, TrainingRow
 from studio.dataset.splits import split_of
 from studio.errors import DatasetError
 from studio.scenarios import MarkdownParser, find_directives, load_vocabulary, to_messages
@@ -21,6 +21,10 @@ BRAWL = SCENARIOS / "combat" / "tavern-brawl.md"
 def process(workspace: Workspace, folder: Path, limit: int = 1024, fraction: float = 0.0) -> ProcessedDataset:
     base = get_base(workspace, "smollm2-135m-instruct")
     return TrainingDataProcessor(workspace, base, limit, validation_fraction=fraction).process_scenarios(folder)
+
+
+def sources(dataset: ProcessedDataset, split: Split) -> set[str]:
+    return {row.source for row in dataset.rows(split)}
 
 
 def rows(dataset: ProcessedDataset) -> list[TrainingRow]:
@@ -194,3 +198,17 @@ def test_a_training_pair_is_a_dm_turn_with_all_that_came_before(workspace: Works
     for pair in pairs:
         assert pair.completion.content == scenario.conversation[pair.turn].content
         assert pair.prompt == to_messages(scenario)[: pair.turn + 1]
+
+
+def test_a_tenth_is_held_out_by_chance_only_where_nobody_chose_what_to_hold_out(
+    workspace: Workspace, folder: Path, smollm2: BaseModel
+) -> None:
+    def held_out() -> set[str]:
+        return sources(TrainingDataProcessor(workspace, smollm2, 4096).process_scenarios(folder), "validation")
+
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.md")}
+    by_chance = {name for name in names if split_of(name, 0.1) == "validation"}
+    assert by_chance
+    assert held_out() == by_chance
+    shutil.copytree(PROJECT_ROOT / "data" / "validation", workspace.validation_dir)
+    assert held_out() == {"validation/harbor-night.md", "validation/roadside-shrine.md"}
