@@ -20,10 +20,15 @@ GIB = 2**30
 DISK_FOR_ENVIRONMENT = 8 * GIB  # torch with its GPU libraries is most of it
 DISK_FOR_START = GIB // 4
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# The runtime needs no image models; without them llama.cpp builds in two thirds of the time. GCC 12 drops stores that
-# set up the tile registers of processors with AMX (its intrinsic names 8 of the 64 bytes that it reads), and llama.cpp
-# then crashes at its first prompt. Without the macro it takes its AVX-512 code.
-BUILD_ENVIRONMENT = {"CMAKE_ARGS": os.environ.get("CMAKE_ARGS", "-DLLAVA_BUILD=OFF -DCMAKE_CXX_FLAGS=-U__AMX_INT8__")}
+# The runtime needs no image models; without them llama.cpp builds in two thirds of the time. The header mends a fault
+# of GCC on processors with AMX. Its folder is in a variable of the compiler: a flag with a space would fall apart.
+BUILD_ENVIRONMENT = {
+    "CMAKE_ARGS": os.environ.get("CMAKE_ARGS", "-DLLAVA_BUILD=OFF"),
+    "CXXFLAGS": f"{os.environ.get('CXXFLAGS', '')} -include studio_amx.h".strip(),
+    "CPLUS_INCLUDE_PATH": os.pathsep.join(
+        filter(None, [str(ROOT / "scripts" / "llama_build"), os.environ.get("CPLUS_INCLUDE_PATH")])
+    ),
+}
 
 
 def fail(sentence):

@@ -123,6 +123,15 @@ class QuantizationSettings(_Settings):
 
 OptimizationProfile.model_rebuild()
 
+
+class _PresetFile(_Settings):
+    presets: dict[str, TrainingPreset] = Field(default_factory=dict)
+
+
+class _ProfileFile(_Settings):
+    profiles: list[OptimizationProfile] = Field(default_factory=list)
+
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -167,9 +176,7 @@ def save_settings(settings: BaseModel, path: Path) -> None:
 
 def load_presets(workspace: Workspace) -> dict[str, TrainingPreset]:
     """The presets of config/training_config.yaml by key, in the file's order. Raises `ConfigError`."""
-    path = workspace.config_file("training_config.yaml")
-    presets = (load_yaml(path) or {}).get("presets", {})
-    return {key: parse_settings(TrainingPreset, value, f"{path} ({key})") for key, value in presets.items()}
+    return load_settings(_PresetFile, workspace.config_file("training_config.yaml")).presets
 
 
 def load_model_configs(workspace: Workspace) -> dict[str, ModelConfig]:
@@ -183,7 +190,5 @@ def load_model_configs(workspace: Workspace) -> dict[str, ModelConfig]:
 
 def load_profiles(workspace: Workspace) -> dict[str, OptimizationProfile]:
     """The profiles of config/optimization_profiles.yaml by name, in the file's order. Raises `ConfigError`."""
-    path = workspace.config_file("optimization_profiles.yaml")
-    entries = (load_yaml(path) or {}).get("profiles", [])
-    profiles = [parse_settings(OptimizationProfile, entry, str(path)) for entry in entries]
+    profiles = load_settings(_ProfileFile, workspace.config_file("optimization_profiles.yaml")).profiles
     return {profile.name: profile for profile in profiles}

@@ -56,7 +56,8 @@ def play_turn(
     try:
         yield from turn.run()
     except GeneratorExit:
-        turn.finish("cancelled")
+        if not turn.finished:  # a reader may also close the iterator after its last event
+            turn.finish("cancelled")
         raise
 
 
@@ -81,6 +82,7 @@ class _Turn:
         self._should_stop = should_stop
         self._reply = ""
         self._stopped = False
+        self.finished = False
         self._requests_left = session.settings.rolls_per_turn
         self._statistics = TurnStatistics()
         self._reason: StopReason = "end_of_turn"
@@ -99,7 +101,8 @@ class _Turn:
         yield self.finish("cancelled" if self._stopped else self._reason)
 
     def finish(self, reason: StopReason) -> TurnEndEvent:
-        """Make the turn part of the session."""
+        """Make the turn part of the session; once."""
+        self.finished = True
         self._add_reply()
         event = TurnEndEvent(reason=reason, statistics=self._statistics)
         self._record.events.append(event)

@@ -153,6 +153,17 @@ def test_sessions_that_play_at_once_do_not_mix(host: ModelHost, vocabulary: Voca
         assert [one.content for one in session.messages[1:]] == expected
 
 
+def test_a_turn_counts_once_when_its_reader_leaves_at_the_last_event(
+    host: ModelHost, vocabulary: Vocabulary, make_session: Make
+) -> None:
+    session = make_session()
+    events = play_turn(session, "I look around.", host, vocabulary)
+    last = next(event for event in events if isinstance(event, TurnEndEvent))
+    events.close()
+    assert [one.role for one in session.messages] == ["system", "user", "assistant"]
+    assert [turn.events[-1] for turn in session.turns] == [last]
+
+
 def test_closing_the_stream_keeps_what_was_said(host: ModelHost, vocabulary: Vocabulary, make_session: Make) -> None:
     session = make_session(max_tokens=300)
     events = play_turn(session, "I look around.", host, vocabulary)

@@ -138,10 +138,7 @@ def test_renaming_follows_the_character_through_the_turns(form: Callable[[str], 
     editor.rename("Osk", "Oskar Ironfist")
     editor.rename("Ilse", "Ilsa")
     scenario = MarkdownParser().parse_text(editor.text)
-    assert [one.name for one in scenario.system_context.party] == ["Tamsin", "Oskar Ironfist", "Ilsa"][:1] + [
-        "Ilsa",
-        "Oskar Ironfist",
-    ]
+    assert [one.name for one in scenario.system_context.party] == ["Tamsin", "Ilsa", "Oskar Ironfist"]
     assert "who=Oskar Ironfist]" in editor.text
     assert "initiative (Oskar Ironfist)" in editor.text or "initiative(Oskar Ironfist)" in editor.text
     assert editor.text.count("Ilsa:") == text.count("Ilse:")
