@@ -1,0 +1,104 @@
+"""The list of base models, importing one as a job that outlives the page, and the licences."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts.layout import facts, say, show_error, told, told_afterwards, workspace
+from studio.bases import BaseEntry, BaseModel, launch_import, licence_text, list_bases
+from studio.jobs import Job, list_jobs
+from studio.ui.failures import recorded_error
+from studio.ui.job_list import SeenJob, import_sentence, look_at, of_kind
+from studio.ui.wording import plain, short_hash, size
+
+REFRESH_SECONDS = 1.0
+
+
+def base_models() -> None:
+    """One card per base model: ready, can be fetched, or bring your own folder."""
+    imports = {str(one.state.arguments.get("name")): one for one in of_kind(list_jobs(workspace().jobs_dir), "import")}
+    for entry in list_bases(workspace()):
+        with st.container(border=True, key=f"base_{entry.name}", gap="small"):
+            _card(entry, imports.get(entry.name))
+
+
+def _card(entry: BaseEntry, running: SeenJob | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key=f"base_line_{entry.name}"):
+        st.markdown(f"**{plain(entry.title)}**", width="stretch")
+        if entry.imported:
+            st.badge("ready", color="green", icon=":material/check:")
+        elif not entry.downloadable:
+            st.badge("your own folder", color="gray", icon=":material/folder:")
+    if entry.base:
+        _imported(entry.base)
+    elif running and not running.state.is_finished:
+        st.fragment(_progress, run_every=REFRESH_SECONDS)(running.job)
+    else:
+        _not_imported(entry, running)
+
+
+def _imported(base: BaseModel) -> None:
+    manifest = base.manifest
+    facts(
+        [
+            ("parameters", f"{manifest.parameters / 1e6:.0f} M"),
+            ("size", size(sum(one.bytes for one in manifest.files.values()))),
+            ("context", f"{manifest.context_length:,} tokens"),
+            ("licence", manifest.licence),
+            ("fingerprint", short_hash(base.fingerprint)),
+        ]
+    )
+    if base.licence.exists() and st.button("Read the licence", key=f"licence_{base.name}"):
+        _licence(base)
+
+
+def _not_imported(entry: BaseEntry, former: SeenJob | None) -> None:
+    if entry.config:
+        st.caption(plain(entry.config.notes) or f"Licence: {plain(entry.config.licence)}")
+    if former and former.state.error:
+        show_error(recorded_error(former.state.error))
+    if entry.downloadable:
+        if st.button("Import", key=f"import_{entry.name}", type="primary"):
+            _import(entry)
+    elif entry.config:
+        st.code(f"python -m studio setup --base {entry.name} --from-gguf FILE", language=None, wrap_lines=True)
+
+
+def _progress(job: Job) -> None:
+    for one in look_at([job]):
+        if one.state.is_finished:
+            st.rerun()  # the whole page: the card is another one now
+        st.progress(one.state.progress.fraction, text=plain(import_sentence(one.state, job.events().events)))
+        st.caption("It goes on when you close this page.")
+        st.button(
+            "Stop", key=f"stop_{one.name}", type="tertiary", on_click=_stop, args=(job,),
+            disabled=one.state.status == "stopping",
+        )  # fmt: skip
+
+
+def _stop(job: Job) -> None:
+    with told_afterwards():
+        job.stop()
+
+
+@st.dialog("Licence", width="large")
+def _licence(base: BaseModel) -> None:
+    st.code(base.licence.read_text(encoding="utf-8", errors="replace"), language=None, wrap_lines=True)
+
+
+@st.dialog("Import a base model", width="large")
+def _import(entry: BaseEntry) -> None:
+    st.markdown(f"**{plain(entry.title)}**")
+    accepted = True
+    if entry.config and entry.config.licence_acceptance:
+        st.markdown(f"It comes under the {plain(entry.config.licence)}. Read them before you agree.")
+        with told(), st.spinner("Fetching the licence"), st.container(height=260, key=f"licence_text_{entry.name}"):
+            st.code(licence_text(workspace(), entry.name), language=None, wrap_lines=True)
+        accepted = st.checkbox("I have read the terms and accept them", key=f"accept_{entry.name}")
+    else:
+        st.caption("It is fetched once, checked, and prepared for training. That takes a few minutes.")
+    if st.button("Import now", type="primary", key=f"import_now_{entry.name}", disabled=not accepted):
+        with told():
+            launch_import(workspace(), entry.name, accept_licence=accepted)
+            say(f"Importing {plain(entry.title)}.")
+            st.rerun()

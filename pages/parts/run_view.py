@@ -1,0 +1,139 @@
+"""One training run, live: it only reads the run's folder, so it can be closed, reloaded and opened at any time."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts.layout import facts, header, show_error, told_afterwards, workspace
+from studio.errors import StudioError
+from studio.jobs import JobState
+from studio.training import Run, find_run, resume_run
+from studio.ui.charts import loss_chart
+from studio.ui.failures import recorded_error
+from studio.ui.runs import STATUS, Curves, curves, diverged, figures, resume_words
+from studio.ui.wording import plain
+
+REFRESH_SECONDS = 1.5
+_NOTES = 3
+
+
+def run_view(name: str) -> None:
+    """The whole page of one run."""
+    try:
+        run = find_run(workspace(), name)
+        state = run.state()
+    except StudioError as error:
+        header("Train", "This run cannot be opened.")
+        show_error(error)
+        st.button("All runs", key="all_runs", icon=":material/arrow_back:", on_click=_back)
+        return
+    header(name, "It goes on when you close this page. Come back whenever you like.")
+    live = st.fragment(_live, run_every=None if state.is_finished else REFRESH_SECONDS)
+    live(run, finished=state.is_finished)
+    _settings(run)
+
+
+def _live(run: Run, *, finished: bool) -> None:
+    try:
+        state = run.state()
+    except StudioError as error:  # the folder went away while it was on show
+        show_error(error)
+        return
+    if state.is_finished and not finished:
+        st.rerun()  # the whole page: stop refreshing, offer what comes next
+    found = curves(run.job.events().events)
+    _bar(run, state)
+    if state.error:
+        show_error(recorded_error(state.error))
+    _figures(state, found)
+    if diverged(found):
+        st.warning(
+            "This run has come off the rails: its loss is no longer a number, so it learns nothing from here on. "
+            "Stop it, and start another with a smaller learning rate (under Details).",
+            icon=":material/trending_down:",
+        )
+    if found.steps:
+        total = found.steps[-1].total_steps
+        st.plotly_chart(loss_chart(found.steps, found.evaluations, total), key="loss", config={"displayModeBar": False})
+        st.caption("Lower is better: how surprised the model is by the Dungeon Master's words.")
+    elif not state.is_finished:
+        st.info("Getting ready: reading the scenarios and loading the base model.", icon=":material/hourglass_top:")
+    _notes(found)
+    with st.expander("Log", key="log"):
+        st.code(run.job.tail_log(60) or "Nothing yet.", language=None, height=260)
+
+
+def _bar(run: Run, state: JobState) -> None:
+    """Status, progress and buttons. A button in a fragment redraws the fragment alone: leaving it takes `st.rerun`."""
+    look = STATUS[state.status]
+    with st.container(horizontal=True, vertical_alignment="center", key="run_bar"):
+        if st.button("All runs", key="all_runs", icon=":material/arrow_back:", type="tertiary"):
+            _back()
+            st.rerun()
+        st.badge(look.word, color=look.color, icon=look.icon)
+        with st.container(width="stretch", key="run_progress"):
+            if state.progress.total and not state.is_finished:
+                st.progress(state.progress.fraction)
+        if state.is_finished:
+            _what_next(run, state)
+        else:
+            st.button(
+                "Stop and keep", key="stop_run", icon=":material/stop:", disabled=state.status == "stopping",
+                on_click=_stop, args=(run,), help="Stops at the next step and keeps a checkpoint to go on from.",
+            )  # fmt: skip
+
+
+def _what_next(run: Run, state: JobState) -> None:
+    if state.status != "done" and st.button(resume_words(run), key="resume", icon=":material/play_arrow:"):
+        with told_afterwards():
+            resume_run(workspace(), run.name)
+        st.rerun()
+    if run.adapter and st.button("Make a model file", key="to_models", type="primary", icon=":material/inventory_2:"):
+        st.switch_page("pages/models.py", query_params={"run": run.name})
+
+
+def _figures(state: JobState, found: Curves) -> None:
+    now = figures(state, found)
+    with st.container(horizontal=True, key="figures", gap="small"):
+        st.metric("Step", now.step, border=True)
+        st.metric("Loss", now.loss, border=True)
+        st.metric("Loss on held-out play", now.validation, border=True)
+        st.metric("Speed", now.speed, border=True)
+        st.metric("Time left", now.time_left, border=True)
+        st.metric("Memory", now.memory, border=True)
+
+
+def _notes(found: Curves) -> None:
+    look = {"warning": st.warning, "error": st.error}
+    for one in found.messages[-_NOTES:]:
+        if one.level in look:
+            look[one.level](plain(one.text))
+        else:
+            st.caption(plain(one.text))
+
+
+def _settings(run: Run) -> None:
+    try:
+        config = run.config()
+    except StudioError as error:
+        show_error(error)
+        return
+    facts(
+        [
+            ("base model", config.base_model),
+            ("LoRA rank", str(config.lora_rank)),
+            ("learning rate", f"{config.learning_rate:g}"),
+            ("conversations per step", str(config.effective_batch_size)),
+            ("longest row", f"{config.max_seq_length:,} tokens"),
+            ("seed", str(config.seed)),
+        ]
+    )
+
+
+def _stop(run: Run) -> None:
+    with told_afterwards():
+        run.job.stop()
+
+
+def _back() -> None:
+    st.query_params.clear()

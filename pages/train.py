@@ -1,0 +1,18 @@
+"""Train: start a run from a preset, watch one live (`?run=NAME`), and the list of runs."""
+
+import streamlit as st
+
+from pages.parts.layout import begin, told
+from pages.parts.run_list import run_list
+from pages.parts.run_view import run_view
+from pages.parts.train_form import train_form
+
+begin()
+if chosen := st.query_params.get("run"):
+    with told():
+        run_view(chosen)
+else:
+    with told():
+        train_form()
+    with told():
+        run_list()

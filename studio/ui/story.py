@@ -1,0 +1,85 @@
+"""A conversation as chat bubbles with dice chips: HTML in which nothing that a person or a model wrote is markup.
+
+Markdown goes through markdown-it with raw HTML, links, images and entities switched off, so text can neither run a
+script, nor load anything, nor lead anywhere. Colours are left to the style sheet (`style.css`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Literal
+
+from markdown_it import MarkdownIt
+
+from studio.scenarios import ConversationTurn, Vocabulary, find_directives
+
+Speaker = Literal["User", "DM", "TOOLCALL"]
+_NAMES: dict[str, str] = {"User": "Player", "DM": "Dungeon Master", "TOOLCALL": "Dice"}
+_MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True}).disable(
+    ["link", "image", "autolink", "html_inline", "html_block", "entity", "reference", "lheading", "code"]
+)
+_OUTCOMES = {"<em>SUCCESS</em>": "good", "<em>FAILED</em>": "bad"}
+# Stand for the brackets of a directive while markdown is read; private-use characters that no one types.
+_OPEN, _CLOSE = "\ue0d0", "\ue0d1"
+
+
+def story_html(turns: Iterable[ConversationTurn], vocabulary: Vocabulary) -> str:
+    """All turns as one block of HTML."""
+    return f'<div class="story">{"".join(turn_html(turn.speaker, turn.content, vocabulary) for turn in turns)}</div>'
+
+
+def turn_html(speaker: Speaker, content: str, vocabulary: Vocabulary, *, name: str = "", writing: bool = False) -> str:
+    """One bubble. `writing` adds the mark of a turn that is not finished."""
+    if speaker == "TOOLCALL":
+        return f'<div class="turn dice">{"".join(map(_chip, content.splitlines()))}</div>'
+    cursor = '<span class="cursor"></span>' if writing else ""
+    who = escape(name or _NAMES[speaker])
+    body = _outcomes(_prose(content, vocabulary))
+    return (
+        f'<div class="turn {speaker.lower()}"><div class="who">{who}</div><div class="body">{body}{cursor}</div></div>'
+    )
+
+
+def _prose(content: str, vocabulary: Vocabulary) -> str:
+    """Markdown as HTML, each directive as a chip."""
+    clean = content.replace(_OPEN, "").replace(_CLOSE, "")
+    directives = find_directives(clean, vocabulary)
+    pieces: list[str] = []
+    chips: list[str] = []
+    place = 0
+    for one in directives:
+        pieces += [clean[place : one.start], f"{_OPEN}{len(chips)}{_CLOSE}"]
+        chips.append(
+            f'<span class="chip {"ask" if one.valid else "odd"}">{_icon("casino")}{escape(one.written)}</span>'
+        )
+        place = one.end
+    html: str = _MARKDOWN.render("".join([*pieces, clean[place:]]))
+    for number, chip in enumerate(chips):
+        html = html.replace(f"{_OPEN}{number}{_CLOSE}", chip)
+    return html
+
+
+def _outcomes(html: str) -> str:
+    for written, kind in _OUTCOMES.items():
+        html = html.replace(written, f'<span class="outcome {kind}">{written[4:-5]}</span>')
+    return html
+
+
+def _chip(line: str) -> str:
+    """One line of a TOOLCALL turn."""
+    if not line.strip():
+        return ""
+    return f'<span class="chip result">{_icon("casino")}{_starred(escape(line.strip()))}</span>'
+
+
+def _starred(text: str) -> str:
+    """`*17*` in already escaped text as an emphasised total."""
+    before, star, rest = text.rpartition("= *")
+    if star and rest.endswith("*"):
+        return f"{before}= <b>{rest[:-1]}</b>"
+    return text
+
+
+def _icon(name: str) -> str:
+    return f'<span class="icon" aria-hidden="true">{name}</span>'

