@@ -118,7 +118,8 @@ def test_emptying_a_list_removes_its_line(form: Callable[[str], str]) -> None:
 
 
 def test_words_beside_a_number_and_items_that_are_no_stat_stay() -> None:
-    sheet = "# Party\n\n## A\n- HP: 5/9 (poisoned)\n- Skills: Stealth : +3, lucky, Str +2\n- Equipment: Rope\n- Items: Torch\n"
+    skills = "- Skills: Stealth : +3, lucky, Str +2"
+    sheet = f"# Party\n\n## A\n- HP: 5/9 (poisoned)\n{skills}\n- Equipment: Rope\n- Items: Torch\n"
     editor = PartyEditor(f"<SYSTEM>\n{sheet}</SYSTEM>\n")
     editor.set_health("A", 4, 9)
     editor.set_skills("A", {"stealth": 4})
