@@ -1,8 +1,8 @@
-"""The reference run behind docs/transcripts/: Quick preset, conversion, the same script and seed with tuned and base model.
+"""The reference run behind docs/transcripts/: Quick preset, conversion, one script and seed with tuned and base model.
 
-`make reference` takes about a quarter of an hour on two cores. It works in .studio/reference/, with the scenarios of this
-checkout, through the same commands that the README shows, and fails when the pair of transcripts would not show what it
-is there to show.
+`make reference` takes about a quarter of an hour on two cores. It works in .studio/reference/ with the scenarios of
+this checkout, through the commands that the README shows, and fails when the pair of transcripts would not show what
+it is there to show.
 """
 
 from __future__ import annotations

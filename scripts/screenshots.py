@@ -1,0 +1,129 @@
+"""The pictures of docs/images/, taken from the running app over the workspace of the reference run, in light and dark.
+
+`make screenshots`; run `make reference` first, so that there is a trained model to show.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from studio.workspace import Workspace  # noqa: E402
+from tests.e2e.driver import Scheme, StudioServer, browsing, keyed, launch_browser, press, settle, visit  # noqa: E402
+
+WORKSPACE = Workspace(ROOT / ".studio" / "reference")
+IMAGES = ROOT / "docs" / "images"
+RUN = "reference"
+BRAWL = "/scenarios?file=combat/tavern-brawl"
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+REPLY_MS = 300_000
+MISTAKE = "\n\n<User>I look once more.</User>\n\n<DM>You look.\n\n[roll: perceptoin]</DM>\n"
+LINES = (
+    "I look around the taproom for anyone who is watching us.",
+    "Sarah: I sneak along the wall to get behind the man at the bar.",
+)
+
+
+def overview(page: Page) -> None:
+    visit(page, "/")
+
+
+def scenarios(page: Page) -> None:
+    visit(page, BRAWL)
+    page.frame_locator("iframe[title^='streamlit_ace']").locator(".ace_content").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.insert_text(MISTAKE)
+    expect(keyed(page, "problem_0")).to_contain_text("T003")
+
+
+def tokens(page: Page) -> None:
+    visit(page, BRAWL)
+    page.get_by_role("radio", name="Tokens").click()
+    expect(page.locator(".tokens .trained").first).to_be_visible()
+
+
+def library(page: Page) -> None:
+    visit(page, "/scenarios")
+
+
+def train(page: Page) -> None:
+    visit(page, "/train")
+    expect(keyed(page, "dataset_figures")).to_be_visible()
+
+
+def run(page: Page) -> None:
+    visit(page, f"/train?run={RUN}")
+    expect(page.locator(".js-plotly-plot")).to_be_visible()
+
+
+def models(page: Page) -> None:
+    visit(page, "/models")
+    expect(page.locator(".facts").first).to_be_visible()
+
+
+def play(page: Page) -> None:
+    visit(page, f"/play?model=gguf/{RUN}/{RUN}.Q8_0.gguf")
+    keyed(page, "play_scene").get_by_role("combobox").click()
+    page.get_by_role("option", name=re.compile("Tavern Brawl")).click()
+    settle(page)
+    press(page, "play_start")
+    box = page.get_by_placeholder("What do you do?")
+    for number, line in enumerate(LINES, start=1):
+        box.fill(line)
+        box.press("Enter")
+        expect(page.locator(".turn.user")).to_have_count(number, timeout=REPLY_MS)
+        expect(page.get_by_text(re.compile("tokens/s")).first).to_be_visible(timeout=REPLY_MS)
+        page.wait_for_timeout(500)
+        settle(page)
+
+
+def setup(page: Page) -> None:
+    visit(page, "/setup")
+
+
+def leave_no_draft(page: Page) -> None:
+    """The next picture would offer the text that this one typed."""
+    if keyed(page, "discard").count():
+        press(page, "discard")
+        settle(page)
+
+
+PICTURES: dict[str, Callable[[Page], None]] = {
+    one.__name__: one for one in (overview, scenarios, tokens, library, train, run, models, play, setup)
+}
+
+
+def main() -> None:
+    if not (WORKSPACE.gguf_dir / RUN).is_dir():
+        sys.exit("There is no reference run to show. Make it with `make reference` (a quarter of an hour), then go on.")
+    wanted = sys.argv[1:] or list(PICTURES)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = StudioServer(WORKSPACE, Path(folder) / "app.log")
+        server.start()
+        browser = launch_browser(playwright)
+        try:
+            for scheme in SCHEMES:
+                for name in wanted:
+                    with browsing(browser, server.address, scheme=scheme) as context:
+                        page = context.new_page()
+                        PICTURES[name](page)
+                        page.wait_for_timeout(1200)  # charts and toasts come to rest
+                        page.screenshot(path=IMAGES / f"{name}-{scheme}.png")
+                        leave_no_draft(page)
+                        print(f"{name}-{scheme}.png", flush=True)
+        finally:
+            browser.close()
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
