@@ -249,11 +249,16 @@ class ModelHost:
             raise PlayError("The model file is not there.", next_step="Choose another model.", where=self.path.name)
         self.restarts += self._process is not None
         process = _Process(self.path, self.options)
-        with _Open(process, 0, self.options.load_seconds, self.path) as call:
-            reply = call.next()
-        if not isinstance(reply, HostInfo):
+        try:
+            with _Open(process, 0, self.options.load_seconds, self.path) as call:
+                reply = call.next()
+            if not isinstance(reply, HostInfo):
+                raise PlayError(
+                    "The model host did not say what it loaded.", next_step="Try again.", where=self.path.name
+                )
+        except BaseException:
             process.kill()
-            raise PlayError("The model host did not say what it loaded.", next_step="Try again.", where=self.path.name)
+            raise
         self._process, self._info = process, reply
 
 
