@@ -71,7 +71,7 @@ def empty_workspace(tmp_path: Path) -> Workspace:
 @pytest.fixture
 def borrow(empty_workspace: Workspace) -> Callable[[BaseModel], BaseModel]:
     """Put an imported base model into the fresh workspace by hard links: `borrow(tiny_llama)`."""
-    return lambda base: _link_into(empty_workspace, base)
+    return lambda base: link_into(empty_workspace, base)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def workspace(empty_workspace: Workspace, smollm2: BaseModel, borrow: Callable[[
     return empty_workspace
 
 
-def _link_into(workspace: Workspace, base: BaseModel) -> BaseModel:
+def link_into(workspace: Workspace, base: BaseModel) -> BaseModel:
     target = workspace.base_dir / base.name
     for name in (*base.manifest.files, "base.json"):
         link = target / name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.parts.layout import facts, say, show_error, told, told_afterwards, workspace
@@ -60,8 +62,8 @@ def _not_imported(entry: BaseEntry, former: SeenJob | None) -> None:
     if entry.downloadable:
         if st.button("Import", key=f"import_{entry.name}", type="primary"):
             _import(entry)
-    elif entry.config:
-        st.code(f"python -m studio setup --base {entry.name} --from-gguf FILE", language=None, wrap_lines=True)
+    elif entry.config and st.button("Import a folder", key=f"import_{entry.name}"):
+        _import_folder(entry)
 
 
 def _progress(job: Job) -> None:
@@ -89,16 +91,37 @@ def _licence(base: BaseModel) -> None:
 @st.dialog("Import a base model", width="large")
 def _import(entry: BaseEntry) -> None:
     st.markdown(f"**{plain(entry.title)}**")
-    accepted = True
-    if entry.config and entry.config.licence_acceptance:
-        st.markdown(f"It comes under the {plain(entry.config.licence)}. Read them before you agree.")
-        with told(), st.spinner("Fetching the licence"), st.container(height=260, key=f"licence_text_{entry.name}"):
-            st.code(licence_text(workspace(), entry.name), language=None, wrap_lines=True)
-        accepted = st.checkbox("I have read the terms and accept them", key=f"accept_{entry.name}")
-    else:
-        st.caption("It is fetched once, checked, and prepared for training. That takes a few minutes.")
+    st.caption("It is fetched once, checked, and prepared for training. That takes a few minutes.")
+    accepted = _terms_accepted(entry)
     if st.button("Import now", type="primary", key=f"import_now_{entry.name}", disabled=not accepted):
-        with told():
-            launch_import(workspace(), entry.name, accept_licence=accepted)
-            say(f"Importing {plain(entry.title)}.")
-            st.rerun()
+        _launch(entry, accepted)
+
+
+@st.dialog("Import your own folder", width="large")
+def _import_folder(entry: BaseEntry) -> None:
+    st.markdown(f"**{plain(entry.title)}**")
+    written = st.text_input(
+        "Folder on this computer", key=f"folder_{entry.name}", placeholder="/home/me/Qwen3-0.6B",
+        help="The folder with config.json, tokenizer.json and the .safetensors files. It stays as it is.",
+    )  # fmt: skip
+    accepted = _terms_accepted(entry)
+    ready = accepted and bool((written or "").strip())
+    if st.button("Import now", type="primary", key=f"import_now_{entry.name}", disabled=not ready):
+        _launch(entry, accepted, Path((written or "").strip()).expanduser())
+
+
+def _terms_accepted(entry: BaseEntry) -> bool:
+    """Show the terms where they must be accepted; True when they need not be, or are."""
+    if not (entry.config and entry.config.licence_acceptance):
+        return True
+    st.markdown(f"It comes under the {plain(entry.config.licence)}. Read them before you agree.")
+    with told(), st.spinner("Fetching the licence"), st.container(height=260, key=f"licence_text_{entry.name}"):
+        st.code(licence_text(workspace(), entry.name), language=None, wrap_lines=True)
+    return st.checkbox("I have read the terms and accept them", key=f"accept_{entry.name}")
+
+
+def _launch(entry: BaseEntry, accepted: bool, folder: Path | None = None) -> None:
+    with told():
+        launch_import(workspace(), entry.name, accept_licence=accepted, folder=folder)
+        say(f"Importing {plain(entry.title)}.")
+        st.rerun()

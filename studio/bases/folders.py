@@ -48,8 +48,8 @@ def import_folder(
         BaseModelError: the name is taken, terms were not accepted, or the folder is not a model that can be used.
         WorkspaceError: `name` is not a usable folder name.
     """
-    refuse_taken(workspace, name)
     family, config = check_folder(folder)
+    refuse_taken(workspace, name, family)
     terms = _terms(workspace, family)
     if terms and terms.licence_acceptance and not accept_licence:
         raise BaseModelError(

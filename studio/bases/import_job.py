@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pydantic
 
+from studio.bases.folders import import_folder
 from studio.bases.importer import import_base
-from studio.bases.progress import ImportProgress
+from studio.bases.manifest import BaseModel
+from studio.bases.progress import ImportProgress, ProgressCallback
 from studio.jobs import Job, Worker, launch
 from studio.workspace import Workspace, safe_name
 
@@ -21,22 +23,27 @@ class ImportArguments(pydantic.BaseModel):
     workspace: Path
     name: str
     accept_licence: bool = False
+    folder: Path | None = None
 
 
 class _StoppedError(Exception):
     """Someone asked the job to stop."""
 
 
-def launch_import(workspace: Workspace, name: str, *, accept_licence: bool = False) -> Job:
-    """Start `import_base` as a job in `.studio/jobs/import-NAME/`; a stopped or failed one goes on in the same folder.
+def launch_import(workspace: Workspace, name: str, *, accept_licence: bool = False, folder: Path | None = None) -> Job:
+    """Start an import as a job in `.studio/jobs/import-NAME/`; a stopped or failed one goes on in the same folder.
+
+    Args:
+        folder: a Hugging Face folder of the user's own (`import_folder`); None fetches the catalogue's model
+            (`import_base`).
 
     Raises:
         JobError: it is running already, or cannot be started.
         WorkspaceError: `name` is not a usable folder name.
     """
-    arguments = ImportArguments(workspace=workspace.root, name=name, accept_licence=accept_licence)
-    folder = workspace.jobs_dir / f"import-{safe_name(name)}"
-    return launch(folder, "studio.bases.import_job:work", arguments, KIND, title=f"Import {name}")
+    arguments = ImportArguments(workspace=workspace.root, name=name, accept_licence=accept_licence, folder=folder)
+    directory = workspace.jobs_dir / f"import-{safe_name(name)}"
+    return launch(directory, "studio.bases.import_job:work", arguments, KIND, title=f"Import {name}")
 
 
 def work(worker: Worker, arguments: dict[str, object]) -> None:
@@ -51,9 +58,14 @@ def work(worker: Worker, arguments: dict[str, object]) -> None:
         worker.progress(step.done, step.total, _UNITS[step.stage])
 
     try:
-        base = import_base(
-            Workspace.find(wanted.workspace), wanted.name, accept_licence=wanted.accept_licence, progress=report
-        )
+        base = _import(wanted, report)
     except _StoppedError:
         return
     worker.result({"base": base.name, "fingerprint": base.fingerprint})
+
+
+def _import(wanted: ImportArguments, report: ProgressCallback) -> BaseModel:
+    workspace, accepted = Workspace.find(wanted.workspace), wanted.accept_licence
+    if wanted.folder:
+        return import_folder(workspace, wanted.folder, wanted.name, accept_licence=accepted, progress=report)
+    return import_base(workspace, wanted.name, accept_licence=accepted, progress=report)

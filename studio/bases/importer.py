@@ -73,7 +73,7 @@ def import_gguf(workspace: Workspace, gguf: Path, name: str, *, progress: Progre
         WorkspaceError: `name` is not a usable folder name.
     """
     report = progress or ignore_progress
-    refuse_taken(workspace, name)
+    refuse_taken(workspace, name, family="")
     if not gguf.is_file():
         raise BaseModelError("There is no such GGUF file.", where=str(gguf), next_step="Choose a file ending in .gguf.")
     with staging_folder(workspace, name) as staging:
@@ -112,10 +112,20 @@ def catalogue_entry(workspace: Workspace, name: str) -> ModelConfig:
     return configs[name]
 
 
-def refuse_taken(workspace: Workspace, name: str) -> None:
-    """Raise `BaseModelError` if an imported model or a catalogue entry already has this name."""
-    if find_base(workspace, name) or name in load_model_configs(workspace):
+def refuse_taken(workspace: Workspace, name: str, family: str) -> None:
+    """Raise `BaseModelError` if an imported model has this name, or a catalogue entry that is of something else.
+
+    An entry for a folder of the user's is there to be filled, by a model of its family.
+    """
+    if find_base(workspace, name):
         raise BaseModelError(f"A base model called {name!r} exists already.", next_step="Choose another name.")
+    entry = load_model_configs(workspace).get(name)
+    if entry and (entry.source.kind != "folder" or entry.family != family):
+        raise BaseModelError(
+            f"The name {name!r} belongs to {entry.title or name} in the catalogue.",
+            why=f"This model is of the family {family}.",
+            next_step="Choose another name.",
+        )
 
 
 def finish(workspace: Workspace, staging: Path, name: str, family: Family, *, source: str, licence: str,

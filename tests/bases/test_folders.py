@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.bases import BaseModel, find_base, import_folder
+from studio.bases import BaseModel, find_base, import_folder, list_bases
 from studio.errors import BaseModelError, WorkspaceError
 from studio.workspace import PROJECT_ROOT, Workspace
 
@@ -39,6 +39,20 @@ def test_a_folder_is_taken_over_without_copying_its_weights(empty_workspace: Wor
     assert base.damaged_files() == []
     assert (base.hf / "model.safetensors").samefile(folder / "model.safetensors")
     assert json.loads((base.hf / "generation_config.json").read_text())["eos_token_id"] == [2]
+
+
+def test_an_entry_of_the_catalogue_for_folders_is_filled_by_a_model_of_its_family(
+    empty_workspace: Workspace, folder: Path
+) -> None:
+    with pytest.raises(BaseModelError, match="belongs to Gemma 3"):
+        import_folder(empty_workspace, folder, "gemma3-folder")
+    with pytest.raises(BaseModelError, match="belongs to SmolLM2"):
+        import_folder(empty_workspace, folder, "smollm2-135m-instruct")
+    import_folder(empty_workspace, folder, "qwen3-folder")
+    entry = next(one for one in list_bases(empty_workspace) if one.name == "qwen3-folder")
+    assert entry.imported
+    with pytest.raises(BaseModelError, match="exists already"):
+        import_folder(empty_workspace, folder, "qwen3-folder")
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio.bases import launch_import
+from studio.bases import BaseModel, launch_import
 from studio.workspace import Workspace
 from tests.bases.registry import Registry
 
@@ -22,3 +22,9 @@ def test_a_job_that_fails_says_why(registry: Registry, empty_workspace: Workspac
     assert state.error is not None
     assert "Gemma Terms of Use" in state.error["why"]
     assert registry.requests == []
+
+
+def test_a_folder_of_the_users_own_is_imported_by_a_job_too(empty_workspace: Workspace, tiny_qwen3: BaseModel) -> None:
+    job = launch_import(empty_workspace, "qwen3-folder", folder=tiny_qwen3.hf)
+    job.wait(120)
+    assert (job.state().status, job.state().result["base"]) == ("done", "qwen3-folder")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.bases import BaseModel
+from studio.bases import BaseModel, find_base
 from studio.errors import BaseModelError
 from studio.jobs import EventLog, JobState, MessageEvent, Progress, list_jobs
 from studio.jobs.process import process_start
@@ -75,6 +75,18 @@ def test_an_import_runs_as_a_job_whose_failure_is_told(
     visit.run()
     assert len(visit.errors) == 1
     assert visit.has(f"import_{SMOLLM2}")
+
+
+def test_a_folder_of_the_users_own_is_imported_from_its_card(empty_workspace: Workspace, tiny_qwen3: BaseModel) -> None:
+    visit = Visit("setup").click("import_qwen3-folder")
+    assert visit.app.button(key="import_now_qwen3-folder").disabled
+    visit.app.text_input(key="folder_qwen3-folder").input(str(tiny_qwen3.hf))
+    visit.run().click("import_now_qwen3-folder")
+    [job] = list_jobs(empty_workspace.jobs_dir)
+    assert job.wait(100).status == "done"
+    visit.run()
+    assert not visit.has("import_qwen3-folder")
+    assert find_base(empty_workspace, "qwen3-folder")
 
 
 def test_terms_must_be_accepted_before_an_import(gemma3: BaseModel, empty_workspace: Workspace) -> None:
