@@ -15,6 +15,8 @@ from studio.ui.wording import plain
 
 REFRESH_SECONDS = 1.5
 _NOTES = 3
+_GOES_ON = "It goes on when you close this page. Come back whenever you like."
+_ENDED = "What it learned is kept here. Make a model file of it to play with it."
 
 
 def run_view(name: str) -> None:
@@ -27,7 +29,7 @@ def run_view(name: str) -> None:
         show_error(error)
         st.button("All runs", key="all_runs", icon=":material/arrow_back:", on_click=_back)
         return
-    header(name, "It goes on when you close this page. Come back whenever you like.")
+    header(name, _ENDED if state.is_finished else _GOES_ON)
     live = st.fragment(_live, run_every=None if state.is_finished else REFRESH_SECONDS)
     live(run, finished=state.is_finished)
     _settings(run)

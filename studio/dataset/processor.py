@@ -79,7 +79,7 @@ class TrainingDataProcessor:
         fingerprint = self._fingerprint(sources)
         folder = self.workspace.processed_dir / fingerprint
         if (folder / MANIFEST_FILE).exists():
-            return ProcessedDataset.load(folder)
+            return self._reused(ProcessedDataset.load(folder))
         rows: dict[Split, list[TrainingRow]] = {"train": [], "validation": []}
         for number, source in enumerate(sources, start=1):
             found, remarks = self._rows_of(source)
@@ -90,6 +90,11 @@ class TrainingDataProcessor:
         if not rows["train"]:
             raise _nothing_to_train(directory, report)
         return self._write(folder, fingerprint, sources, rows, report)
+
+    def _reused(self, dataset: ProcessedDataset) -> ProcessedDataset:
+        """The dataset for this base: another one with the same tokenizer and template may have made the files."""
+        mine = {"base_model": self.base.name, "base_fingerprint": self.base.fingerprint}
+        return ProcessedDataset(dataset.directory, dataset.manifest.model_copy(update=mine))
 
     def create_training_pairs(self, scenarios: Iterable[TrainingScenario]) -> list[TrainingPair]:
         """One pair for every DM turn: all that came before it, and the turn. Scenarios with errors give none."""

@@ -31,6 +31,8 @@ from studio.jobs.state import (
 )
 from studio.workspace import PROJECT_ROOT, atomic_write
 
+EXIT_SECONDS = 30.0
+"""A worker holds its folder until its process is gone, and torch takes seconds to go on a busy machine."""
 POLL_SECONDS = 0.1
 KILL_SECONDS = 5.0
 LOG_TAIL_BYTES = 256 * 1024
@@ -124,7 +126,7 @@ def launch(
     Raises:
         JobError: a worker already runs in this folder, or the process cannot be started.
     """
-    lock = acquire_lock(directory, patience=1.0)
+    lock = acquire_lock(directory, patience=EXIT_SECONDS if _has_ended(directory) else 1.0)
     try:
         values = arguments.model_dump(mode="json") if isinstance(arguments, BaseModel) else dict(arguments)
         state = _first_state(directory, target, _ARGUMENTS.validate_python(values), kind, title)
@@ -138,6 +140,11 @@ def launch(
         os.close(lock)
     threading.Thread(target=process.wait, name=f"reap-{process.pid}", daemon=True).start()
     return Job(directory)
+
+
+def _has_ended(directory: Path) -> bool:
+    """Whether a former worker has said its last word, so that it will soon let go of the folder."""
+    return (directory / STATE_FILE).exists() and load_state(directory).is_finished
 
 
 def list_jobs(folder: Path) -> list[Job]:

@@ -250,16 +250,19 @@ class ModelHost:
         self.restarts += self._process is not None
         process = _Process(self.path, self.options)
         try:
-            with _Open(process, 0, self.options.load_seconds, self.path) as call:
-                reply = call.next()
-            if not isinstance(reply, HostInfo):
-                raise PlayError(
-                    "The model host did not say what it loaded.", next_step="Try again.", where=self.path.name
-                )
+            self._info = self._loaded(process)
         except BaseException:
             process.kill()
             raise
-        self._process, self._info = process, reply
+        self._process = process
+
+    def _loaded(self, process: _Process) -> HostInfo:
+        """What the host says once it has the file."""
+        with _Open(process, 0, self.options.load_seconds, self.path) as call:
+            reply = call.next()
+        if isinstance(reply, HostInfo):
+            return reply
+        raise PlayError("The model host did not say what it loaded.", next_step="Try again.", where=self.path.name)
 
 
 class Generation:

@@ -9,6 +9,8 @@ import plotly.graph_objects as go
 
 from studio.jobs import EvaluationEvent, StepEvent
 
+_BEYOND = 1.015
+"""The axis goes a little beyond the last step, so that its mark is drawn whole."""
 SMOOTHING = 0.8
 
 
@@ -66,7 +68,7 @@ def smooth(values: Sequence[float], weight: float = SMOOTHING) -> list[float]:
 
 def _dress(figure: go.Figure, total_steps: int) -> go.Figure:
     axis = {"showgrid": True, "gridcolor": "rgba(128,128,128,.16)", "zeroline": False}
-    reach = {"range": [0, total_steps]} if total_steps else {"rangemode": "tozero"}
+    reach = {"range": [0, total_steps * _BEYOND]} if total_steps else {"rangemode": "tozero"}
     figure.update_layout(
         height=320,
         margin={"l": 8, "r": 8, "t": 28, "b": 8},

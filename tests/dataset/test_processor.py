@@ -212,3 +212,11 @@ def test_a_tenth_is_held_out_by_chance_only_where_nobody_chose_what_to_hold_out(
     assert held_out() == by_chance
     shutil.copytree(PROJECT_ROOT / "data" / "validation", workspace.validation_dir)
     assert held_out() == {"validation/harbor-night.md", "validation/roadside-shrine.md"}
+
+
+def test_rows_that_another_base_made_are_this_bases_too(workspace: Workspace, folder: Path, smollm2: BaseModel) -> None:
+    first = process(workspace, folder)
+    twin = BaseModel(smollm2.directory, smollm2.manifest.model_copy(update={"name": "twin"}))
+    second = TrainingDataProcessor(workspace, twin, 1024, validation_fraction=0.0).process_scenarios(folder)
+    assert (second.directory, second.fingerprint) == (first.directory, first.fingerprint)
+    assert (first.manifest.base_model, second.manifest.base_model) == (smollm2.name, "twin")

@@ -1,0 +1,51 @@
+"""The rows of a run: made from the scenarios when it begins, and the very same ones when it is resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from studio.bases import BaseModel
+from studio.config import TrainingConfig
+from studio.dataset import ProcessedDataset, TrainingDataProcessor
+from studio.errors import DatasetError, TrainingError
+from studio.training.runs import DATASET_FILE
+from studio.workspace import Workspace, atomic_write
+
+
+def new_dataset(
+    workspace: Workspace, run: Path, base: BaseModel, config: TrainingConfig, scenarios: Path
+) -> ProcessedDataset:
+    """The scenarios as they are now; what they are is kept in the run's dataset.json. Raises `DatasetError`."""
+    dataset = TrainingDataProcessor(workspace, base, config.max_seq_length).process_scenarios(scenarios)
+    # Bases that share tokenizer and template share the processed rows; the run's copy names its own base.
+    own = dataset.manifest.model_copy(update={"base_model": base.name, "base_fingerprint": base.fingerprint})
+    atomic_write(run / DATASET_FILE, own.model_dump_json(indent=1) + "\n")
+    return dataset
+
+
+def same_dataset(
+    workspace: Workspace, run: Path, base: BaseModel, config: TrainingConfig, scenarios: Path
+) -> ProcessedDataset:
+    """The rows that the run began with, though the scenarios may have changed since.
+
+    Raises:
+        DatasetError: dataset.json of the run is damaged.
+        TrainingError: the rows are gone and cannot be made again, or the base model is another one now.
+    """
+    began_with = ProcessedDataset.load(run).manifest
+    if began_with.base_fingerprint != base.fingerprint:
+        raise TrainingError(
+            f"The base model {base.name} has changed since this run began.",
+            why="It was imported again, with other files.",
+            next_step="Start a new run.",
+        )
+    try:
+        return ProcessedDataset.load(workspace.inside(workspace.processed_dir, began_with.fingerprint))
+    except DatasetError:
+        again = TrainingDataProcessor(workspace, base, config.max_seq_length).process_scenarios(scenarios)
+    if again.fingerprint != began_with.fingerprint:
+        raise TrainingError(
+            "The scenarios have changed since this run began, and its rows are no longer in data/processed.",
+            next_step=f"Start a new run; it can begin with what this one learned (--from {run.name}).",
+        )
+    return again

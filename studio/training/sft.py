@@ -1,0 +1,92 @@
+"""trl's SFTTrainer, told to take rows as they are, with our loss, and a mean over tokens as the held-out loss."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from trl import SFTConfig, SFTTrainer
+
+from studio.config import TrainingConfig
+from studio.training.batches import Batch
+from studio.training.loss import mean_loss, trained_token_loss
+
+_WARMUP_SHARE = 4
+"""The learning rate rises for at most one in so many steps: a short run would else end before it has begun to learn."""
+
+
+class AssistantLossTrainer(SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer on rows that are tokenized and masked already. It sends nothing anywhere."""
+
+    loss_is_scaled_for_ga = True
+
+    def compute_loss(
+        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Cross-entropy summed over trained tokens, divided by their number in the whole optimizer step."""
+        total, count = trained_token_loss(model, inputs)
+        loss = total / max(1, int(count if num_items_in_batch is None else num_items_in_batch))
+        return (loss, {"loss": loss}) if return_outputs else loss
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Mean loss per trained token; transformers' own would be a mean of the rows' means."""
+        loss, tokens = mean_loss(self.model, self.get_eval_dataloader(eval_dataset), self.args.device)
+        metrics = {f"{metric_key_prefix}_loss": loss, f"{metric_key_prefix}_tokens": tokens}
+        self.log(dict(metrics))
+        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """None: what a checkpoint is says provenance.json of the run."""
+
+    def _send_telemetry(self) -> None:
+        """Nothing leaves the machine."""
+
+
+def optimizer_steps(config: TrainingConfig, rows: int) -> int:
+    """How many optimizer steps a run takes: what the epochs need, `max_steps` at most."""
+    per_epoch = math.ceil(math.ceil(rows / config.batch_size) / config.gradient_accumulation_steps)
+    needed = max(1, math.ceil(config.epochs * per_epoch))
+    return min(needed, config.max_steps) if config.max_steps else needed
+
+
+def sft_arguments(config: TrainingConfig, output_dir: Path, *, steps: int, evaluates: bool, device: str) -> SFTConfig:
+    """The settings of a run in trl's words. Weights and optimizer stay in the types they have: no mixed precision."""
+    return SFTConfig(
+        output_dir=str(output_dir),
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=1,
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+        max_steps=steps,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=min(config.warmup_steps, steps // _WARMUP_SHARE),
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        include_num_input_tokens_seen="non_padding",
+        save_strategy="steps",
+        save_steps=config.checkpoint_steps,
+        save_total_limit=config.keep_checkpoints,
+        eval_strategy="no" if not evaluates else ("steps" if config.eval_steps else "epoch"),
+        eval_steps=config.eval_steps or None,
+        prediction_loss_only=True,
+        seed=config.seed,
+        data_seed=config.seed,
+        bf16=False,
+        fp16=False,
+        activation_checkpointing=False,
+        gradient_checkpointing=False,
+        use_cpu=device == "cpu",
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        packing=False,
+        report_to=[],
+        disable_tqdm=True,
+    )

@@ -1,0 +1,205 @@
+"""`ModelTrainer`: LoRA fine-tuning of a base model on rendered rows, with trl's SFTTrainer underneath.
+
+Weights are read from safetensors; no remote code, no pickle of strangers (the only torch.load is of the run's own
+checkpoints, by transformers, in its safe mode). It knows nothing of jobs or workspaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
+
+from studio.config import TrainingConfig
+from studio.errors import TrainingError
+from studio.training.batches import Rows, as_features, collate
+from studio.training.devices import choose_device, choose_dtype, memory_in_use
+from studio.training.loss import mean_loss
+from studio.training.provenance import WEIGHTS_FILE
+from studio.training.sft import AssistantLossTrainer, optimizer_steps, sft_arguments
+
+_UNTRAINABLE = {"lm_head", "embed_tokens"}
+
+
+class ModelTrainer:
+    """One training run's worth of model, adapter and optimizer.
+
+    Args:
+        config: what to do.
+        output_dir: where checkpoints go.
+        tell: takes a sentence for the person who watches.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, output_dir: Path = Path("checkpoints"), tell: Callable[[str], None] = print
+    ) -> None:
+        self.config = config
+        self.output_dir = output_dir
+        self.model: Any = None
+        self.tokenizer: PreTrainedTokenizerFast | None = None
+        self.device = choose_device(config.use_gpu, tell)
+        self.dtype = choose_dtype(self.device)
+
+    def load_base_model(self, path: Path) -> Any:
+        """Load the weights and the tokenizer of an imported base: its folder, or the `hf` folder in it.
+
+        Raises:
+            TrainingError: the folder cannot be loaded.
+        """
+        folder = path / "hf" if (path / "hf").is_dir() else path
+        try:
+            self.model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=self.dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
+            ).to(self.device)
+            self.tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+        except (OSError, ValueError, SafetensorError) as error:
+            raise TrainingError(
+                "The base model cannot be loaded.",
+                why=str(error).splitlines()[0],
+                next_step="Delete its folder and import it again.",
+                where=folder.parent.name,
+            ) from error
+        self.tokenizer.pad_token = self.tokenizer.convert_ids_to_tokens(0)  # any will do: padding is masked out
+        self.model.config.pad_token_id = self.model.generation_config.pad_token_id = 0
+        return self.model
+
+    def setup_lora_config(self) -> LoraConfig:
+        """The adapter's configuration: rank, alpha, dropout and target layers."""
+        return LoraConfig(
+            r=self.config.lora_rank,
+            lora_alpha=self.config.lora_alpha,
+            lora_dropout=self.config.lora_dropout,
+            target_modules=self.config.target_modules,
+            task_type="CAUSAL_LM",
+        )
+
+    def train(
+        self,
+        dataset: Rows,
+        validation_set: Rows | None = None,
+        *,
+        callbacks: list[TrainerCallback] | None = None,
+        resume: Path | None = None,
+        parent: Path | None = None,
+    ) -> Any:
+        """Train an adapter on `dataset`; returns the model with the adapter on it (in `model` too).
+
+        Args:
+            dataset: a processed dataset (its training split) or rows.
+            validation_set: held-out rows to measure once per epoch or every `eval_steps`.
+            callbacks: transformers callbacks; they see every step, log and checkpoint.
+            resume: a checkpoint folder of this run to go on from.
+            parent: folder of an adapter whose weights to begin with.
+
+        Raises:
+            TrainingError: no model is loaded, there is nothing to train on, a layer name is unknown, the parent does
+                not fit, or the memory is not enough.
+        """
+        if self.model is None:
+            raise TrainingError("There is no model to train.", next_step="Call load_base_model first.")
+        rows = as_features(dataset, "train")
+        held_out = None if validation_set is None else as_features(validation_set, "validation")
+        if not len(rows):
+            raise TrainingError("There is nothing to train on.", next_step="Process some scenarios first.")
+        self._put_adapter_on(parent)
+        trainer = AssistantLossTrainer(
+            model=self.model,
+            args=sft_arguments(
+                self.config,
+                self.output_dir,
+                steps=optimizer_steps(self.config, len(rows)),
+                evaluates=bool(held_out),
+                device=self.device,
+            ),
+            train_dataset=rows,
+            eval_dataset=held_out or None,
+            data_collator=collate,
+            processing_class=self.tokenizer,
+            callbacks=callbacks,
+        )
+        with _memory_errors_told():
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        return self.model
+
+    def save_checkpoint(self, epoch: float, model: Any) -> Path:
+        """Save the adapter of `model` (safetensors) as it is after `epoch`; returns its folder below `output_dir`.
+
+        A run saves checkpoints to resume from (`checkpoint-N`, with the optimizer) by itself; this is for keeping one.
+        """
+        folder = self.output_dir / f"adapter-epoch-{epoch:g}"
+        save_adapter(model, folder)
+        return folder
+
+    def evaluate(self, model: Any, validation_set: Rows) -> float:
+        """Mean cross-entropy in nats per trained token of `validation_set` (a processed dataset's validation split)."""
+        rows = as_features(validation_set, "validation")
+        loss, _ = mean_loss(model, (collate([row]) for row in rows), self.device)
+        return loss
+
+    def memory_bytes(self) -> int:
+        """Memory in use now: of the GPU if training runs there, else of this process."""
+        return memory_in_use(self.device)
+
+    def _put_adapter_on(self, parent: Path | None) -> None:
+        unsupported = _UNTRAINABLE & set(self.config.target_modules)
+        if unsupported:
+            raise _bad_target(f"{', '.join(sorted(unsupported))} cannot be merged into a GGUF file later.")
+        torch.manual_seed(self.config.seed)
+        try:
+            self.model = get_peft_model(self.model, self.setup_lora_config())
+        except ValueError as error:
+            raise _bad_target(str(error)) from error
+        for config in self.model.peft_config.values():
+            config.base_model_name_or_path = ""  # else a path of this machine would travel with the adapter
+        if parent:
+            _load_adapter(self.model, parent / WEIGHTS_FILE)
+
+
+def save_adapter(model: Any, folder: Path) -> None:
+    """Save the adapter of `model` (safetensors) into `folder`; the base's embeddings are never copied into it."""
+    model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty form
+
+
+def _load_adapter(model: Any, weights: Path) -> None:
+    expected = {
+        key: value.shape for key, value in get_peft_model_state_dict(model, save_embedding_layers=False).items()
+    }
+    try:
+        tensors = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError("The earlier adapter cannot be read.", why=str(error), where=str(weights.parent)) from error
+    if {key: value.shape for key, value in tensors.items()} != expected:
+        raise TrainingError(
+            "The earlier adapter does not fit this model.",
+            why="It has other layers or another rank than its configuration says.",
+            next_step="Start from the adapter of a run of the studio.",
+        )
+    set_peft_model_state_dict(model, tensors)
+
+
+def _bad_target(why: str) -> TrainingError:
+    return TrainingError(
+        "The adapter cannot be put on this model.", why=why, next_step="Use target_modules: all-linear."
+    )
+
+
+@contextmanager
+def _memory_errors_told() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # torch has a class of its own for a full GPU only
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise TrainingError(
+            "There is not enough memory for this run.",
+            why=str(error).splitlines()[0],
+            next_step="Lower max_seq_length or batch_size, or close other programs.",
+        ) from error

@@ -1,0 +1,96 @@
+"""The training worker: runs inside the job process and writes the run directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from studio.bases import get_base
+from studio.config import TrainingConfig, load_settings
+from studio.dataset import ProcessedDataset
+from studio.jobs import Worker
+from studio.training.checkpoints import checkpoints, last_whole_checkpoint
+from studio.training.provenance import WEIGHTS_FILE, Provenance, config_digest
+from studio.training.reporter import Reporter
+from studio.training.run_dataset import new_dataset, same_dataset
+from studio.training.runs import ADAPTER_DIR, CONFIG_FILE, PARENT_DIR
+from studio.training.trainer import ModelTrainer, save_adapter
+from studio.workspace import Workspace, sha256_file
+
+
+def main(worker: Worker, arguments: dict[str, Any]) -> None:
+    """Process the scenarios, train, and leave the adapter with its parents' hashes."""
+    transformers.utils.logging.disable_progress_bar()
+    workspace, run = Workspace(Path(arguments["workspace"])), worker.directory
+    config = load_settings(TrainingConfig, run / CONFIG_FILE)
+    base = get_base(workspace, config.base_model)
+    checkpoint = _checkpoint(worker)
+    make = same_dataset if checkpoint else new_dataset
+    dataset = make(workspace, run, base, config, Path(arguments["scenarios"]))
+    _describe(worker, dataset)
+    trainer = ModelTrainer(config, run, worker.message)
+    trainer.load_base_model(base.hf)
+    parent = _parent(worker)
+    model = trainer.train(dataset, dataset, callbacks=[Reporter(worker, trainer)], resume=checkpoint, parent=parent)
+    provenance = Provenance(
+        base=base.name,
+        base_sha256=base.fingerprint,
+        dataset_fingerprint=dataset.fingerprint,
+        config_sha256=config_digest(config),
+        parent_adapter_sha256=sha256_file(parent / WEIGHTS_FILE) if parent else "",
+        run=run.name,
+    )
+    _leave_adapter(worker, model, provenance)
+
+
+def _checkpoint(worker: Worker) -> Path | None:
+    """Where to go on from. Half-written checkpoints that are newer are deleted: they could only mislead."""
+    whole = last_whole_checkpoint(worker.directory)
+    for folder in checkpoints(worker.directory):
+        if folder == whole:
+            break
+        worker.message(f"{folder.name} was not written to its end and is passed over.", "warning")
+        shutil.rmtree(folder)
+    if whole:
+        worker.message(f"Going on from {whole.name}.")
+    return whole
+
+
+def _parent(worker: Worker) -> Path | None:
+    folder = worker.directory / PARENT_DIR
+    if not folder.is_dir():
+        return None
+    worker.message(f"Beginning with what the run {Provenance.read(folder).run} learned.")
+    return folder
+
+
+def _describe(worker: Worker, dataset: ProcessedDataset) -> None:
+    counts = dataset.manifest.counts["train"]
+    worker.message(
+        f"Training on {counts.scenarios} scenarios: {counts.rows} rows, {counts.tokens:,} tokens, "
+        f"{counts.trained_share:.0%} of them trained."
+    )
+    if not dataset.manifest.counts["validation"].rows:
+        worker.message("No scenario is held out, so there will be no loss on held-out play.")
+    for row in dataset.manifest.report:
+        if row.kind.startswith("excluded"):
+            worker.message(f"{row.source}: {row.kind}. {row.reason}", "warning")
+
+
+def _leave_adapter(worker: Worker, model: Any, provenance: Provenance) -> None:
+    """Put the adapter into the run's folder when every byte of it is on the disk, in place of an earlier one."""
+    partial, final = worker.directory / f".{ADAPTER_DIR}.part", worker.directory / ADAPTER_DIR
+    shutil.rmtree(partial, ignore_errors=True)
+    save_adapter(model, partial)
+    for path in partial.iterdir():
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+    digest = sha256_file(partial / WEIGHTS_FILE)
+    provenance.model_copy(update={"adapter_sha256": digest}).write(partial)
+    shutil.rmtree(final, ignore_errors=True)
+    partial.rename(final)
+    worker.result({"adapter": ADAPTER_DIR, "adapter_sha256": digest})
