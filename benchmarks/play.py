@@ -1,0 +1,77 @@
+"""Play against bare llama.cpp with the same file and threads: decoding, and the first token of a later turn."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from benchmarks.measure import Ratio, interleaved
+from studio.bases import get_base
+from studio.jobs import usable_cores
+from studio.play import Done, HostOptions, ModelHost, Sampling
+from studio.workspace import PROJECT_ROOT, Workspace
+
+CONTEXT = 2048
+ROUNDS = 7
+DECODED = 96
+HISTORY_TOKENS = 1500
+NEW = "The innkeeper looks up from the ledger and waits for an answer. Somebody upstairs drops a tray. "
+STORY = "The road climbs out of the valley between walls of dripping stone, and the mule complains at every bend. "
+
+
+def main() -> list[Ratio]:
+    base = get_base(Workspace.find(PROJECT_ROOT), "smollm2-135m-instruct")
+    assert base.gguf
+    threads = usable_cores()
+    with ModelHost(base.gguf, HostOptions(context_tokens=CONTEXT, threads=threads)) as host:
+        bare = BareLoop(base.gguf, threads)
+        return [decoding(host, bare), later_turn(host)]
+
+
+def decoding(host: ModelHost, bare: BareLoop) -> Ratio:
+    """Tokens per second after the first; greedy, so both write the same."""
+    return interleaved(
+        "decoding in the playground", "tokens/s", "bare llama.cpp loop",
+        lambda: generated(host, STORY * 4, DECODED, fresh=True).tokens_per_second,
+        lambda: bare.tokens_per_second(STORY * 4, DECODED), rounds=ROUNDS,
+    )  # fmt: skip
+
+
+def later_turn(host: ModelHost) -> Ratio:
+    """Seconds to the first token: of a turn behind a long history, and of its new text alone."""
+    per_story = len(host.tokenize(STORY))
+    history = STORY * (HISTORY_TOKENS // per_story)
+
+    def behind_a_history() -> float:
+        generated(host, history, 1, fresh=True)
+        return generated(host, history + NEW * 2, 1, fresh=False).ttft_seconds
+
+    return interleaved(
+        f"first token behind {HISTORY_TOKENS} tokens of history", "s", "the new text alone",
+        behind_a_history, lambda: generated(host, NEW * 2, 1, fresh=True).ttft_seconds, rounds=ROUNDS,
+    )  # fmt: skip
+
+
+def generated(host: ModelHost, prompt: str, tokens: int, *, fresh: bool) -> Done:
+    sampling = Sampling(temperature=0, repeat_penalty=1, max_tokens=tokens)
+    return next(event for event in host.generate(prompt, sampling, fresh=fresh) if isinstance(event, Done))
+
+
+class BareLoop:
+    """llama-cpp-python's own greedy loop, nothing around it."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        import llama_cpp
+
+        self._llama = llama_cpp.Llama(
+            str(file), n_ctx=CONTEXT, n_threads=threads, n_threads_batch=threads, verbose=False, n_gpu_layers=0
+        )
+
+    def tokens_per_second(self, prompt: str, tokens: int) -> float:
+        ids = self._llama.tokenize(prompt.encode(), add_bos=False)
+        first = 0.0
+        for number, _ in enumerate(self._llama.generate(ids, temp=0, repeat_penalty=1, reset=True)):
+            first = first or time.perf_counter()
+            if number == tokens - 1:
+                break
+        return (tokens - 1) / (time.perf_counter() - first)
