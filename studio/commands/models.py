@@ -1,0 +1,170 @@
+"""`convert`, `quantize`, `inspect` and `models`: make GGUF files, look into them, and list them."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+
+from studio.commands import Command, Context, Exit, size_text, table
+from studio.conversion import (
+    GGUFReport,
+    find_model,
+    inspect_gguf,
+    largest_fitting,
+    list_models,
+    quantization_type,
+    quantize_file,
+    quantized_path,
+    start_conversion,
+)
+from studio.errors import ConfigError, ConversionError
+from studio.jobs import Job, JobState, MessageEvent
+
+_POLL_SECONDS = 0.2
+_SHOWN_TEXT = 100
+
+
+def _configure_convert(parser: ArgumentParser) -> None:
+    parser.add_argument("run_name", metavar="RUN", help="a finished training run")
+    parser.add_argument("--profile", default="phone_2gb", help="device profile of config/optimization_profiles.yaml")
+    parser.add_argument(
+        "--type", default="", type=_type_name, help="quantization type instead of the profile's, such as Q4_K_M"
+    )
+
+
+def _convert(options: Namespace, context: Context) -> int:
+    job = start_conversion(context.workspace, options.run_name, options.profile, type_name=options.type)
+    state = _follow(job, f"Converting {options.run_name}", context)
+    if state.status == "stopped":
+        context.show("The conversion was stopped; the file it was making is gone.", state)
+        return Exit.INTERRUPTED
+    if state.status != "done":
+        error = state.error or {}
+        told = (error.get(part, "") for part in ("where", "what", "why", "next_step"))
+        context.show(" ".join(filter(None, told)), state)
+        return Exit.FINDINGS
+    size = size_text(float(str(state.result["size"])))
+    context.show(f"Made {state.result['quantized']} ({size}, SHA-256 {state.result['sha256']}).", state.result)
+    return Exit.DONE
+
+
+def _follow(job: Job, title: str, context: Context) -> JobState:
+    """Show a job until it ends; Ctrl+C asks it to stop, and it leaves no half file."""
+    progress, offset = context.progress(title), 0
+    while True:
+        state = job.state()
+        batch = job.events(offset)
+        offset = batch.offset
+        for event in batch.events:
+            if isinstance(event, MessageEvent) and not context.as_json:
+                context.note(event.text)
+        if state.is_finished:
+            return state
+        progress(state.progress.done, state.progress.total, state.progress.unit)
+        try:
+            time.sleep(_POLL_SECONDS)
+        except KeyboardInterrupt:
+            context.note("Stopping ...")
+            job.stop()
+
+
+def _configure_quantize(parser: ArgumentParser) -> None:
+    parser.add_argument("model", metavar="GGUF", help="an unquantized GGUF file, or the name of a converted run")
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument(
+        "--size-limit-gb", type=_limit, metavar="X", help="the largest type whose file has at most X GB (10^9 bytes)"
+    )
+    how.add_argument("--type", type=_type_name, metavar="T", help="this type, such as Q8_0 or Q4_K_M")
+    parser.add_argument("--out", type=Path, metavar="F", help="file to write (default: beside the source)")
+
+
+def _quantize(options: Namespace, context: Context) -> int:
+    source = _source(options.model, context)
+    type_name = options.type or largest_fitting(source, options.size_limit_gb).type
+    target = options.out or quantized_path(context.workspace, source, type_name)
+    if target.suffix != ".gguf":
+        raise ConfigError("--out must name a file that ends in .gguf.", where=str(target))
+    if target.resolve() == source.resolve():
+        raise ConfigError("--out is the file to be quantized itself.", next_step="Choose another name.")
+    progress = context.progress(f"Quantizing to {type_name}")
+    made = quantize_file(source, target, type_name, progress=lambda d, t: progress(d, t, "tensors"))
+    context.show(f"Made {context.workspace.relative(made.path)} ({made.type}, {size_text(made.size)}).", made)
+    return Exit.DONE
+
+
+def _configure_inspect(parser: ArgumentParser) -> None:
+    parser.add_argument("model", metavar="GGUF", help="a GGUF file, or the name of a model, a run or a base model")
+
+
+def _inspect(options: Namespace, context: Context) -> int:
+    path = Path(options.model)
+    report = inspect_gguf(path if path.is_file() else find_model(context.workspace, options.model))
+    context.show(_report_text(report), report)
+    return Exit.DONE if report.valid else Exit.FINDINGS
+
+
+def _report_text(report: GGUFReport) -> str:
+    checks = [("ok" if one.passed else "FAILED", one.name, _printable(one.detail)) for one in report.checks]
+    parts = [f"{report.path.name}: {size_text(report.size)}, {'valid' if report.valid else 'NOT VALID'}"]
+    parts.append(table(checks, ("CHECK", "OF", "FOUND")))
+    if report.tensor_types:
+        groups = [(one.type, str(one.tensors), size_text(one.bytes)) for one in report.tensor_types]
+        parts.append(table(groups, ("TYPE", "TENSORS", "SIZE")))
+    values = [(_printable(key), _short(value)) for key, value in report.metadata.items()]
+    values += [(_printable(key), f"[{count:,} items]") for key, count in report.arrays.items()]
+    if values:
+        parts.append(table(sorted(values), ("KEY", "VALUE")))
+    return "\n\n".join(parts)
+
+
+def _short(value: object) -> str:
+    text = _printable(str(value))
+    return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]} ... ({len(str(value)):,} characters)"
+
+
+def _printable(text: str) -> str:
+    """A text from a file that nobody vouches for, unable to steer the terminal."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def _source(name: str, context: Context) -> Path:
+    """A file, the unquantized file of a run, or any other model."""
+    if Path(name).is_file():
+        return Path(name)
+    known = {one.path for one in list_models(context.workspace)}
+    of_run = next((path for path in known if path.name == f"{name}.f16.gguf"), None)
+    return of_run or find_model(context.workspace, name)
+
+
+def _type_name(name: str) -> str:
+    try:
+        return quantization_type(name).name if name else ""
+    except ConversionError as error:
+        raise ArgumentTypeError(str(error)) from error
+
+
+def _limit(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not a number") from error
+    if not 0 < value < float("inf"):
+        raise ArgumentTypeError(f"{text} GB is not a size above 0")
+    return value
+
+
+def _models(_: Namespace, context: Context) -> int:
+    models = list_models(context.workspace)
+    rows = [(one.name, size_text(one.size), "base" if one.is_base else "yours") for one in models]
+    data = [{"name": one.name, "size": one.size, "base": one.is_base, "path": str(one.path)} for one in models]
+    context.show(table(rows, ("MODEL", "SIZE", "KIND")), data)
+    return Exit.DONE
+
+
+COMMANDS = (
+    Command("convert", "merge a run's adapter into its base and quantize the result", _configure_convert, _convert),
+    Command("quantize", "make a smaller GGUF file, of a type or for a size", _configure_quantize, _quantize),
+    Command("inspect", "show what is in a GGUF file and whether it can be used", _configure_inspect, _inspect),
+    Command("models", "list the GGUF files that can be played", lambda parser: None, _models),
+)

@@ -1,0 +1,33 @@
+"""Where GGUF files are put and how they are named; the only place of this part that decides it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from studio.workspace import Workspace, safe_name
+
+_UNQUANTIZED = (".f16", ".bf16", ".f32")
+
+
+def gguf_folder(workspace: Workspace, name: str) -> Path:
+    """The folder of a run's files, models/gguf/NAME/. Raises `WorkspaceError` for a name that cannot be a folder."""
+    return workspace.inside(workspace.gguf_dir, safe_name(name))
+
+
+def merged_path(workspace: Workspace, name: str) -> Path:
+    """The unquantized file of a run."""
+    return gguf_folder(workspace, name) / f"{safe_name(name)}.f16.gguf"
+
+
+def quantized_path(workspace: Workspace, source: Path, type_name: str) -> Path:
+    """Where the quantized form of `source` goes: beside it, or to models/gguf/ for a base model's own file.
+
+    An imported base model is complete as it is and never gets further files.
+    """
+    if source.resolve().is_relative_to(workspace.base_dir.resolve()):
+        name = source.resolve().relative_to(workspace.base_dir.resolve()).parts[0]
+        return gguf_folder(workspace, name) / f"{safe_name(name)}.{type_name}.gguf"
+    stem = source.name.removesuffix(".gguf")
+    for ending in _UNQUANTIZED:
+        stem = stem.removesuffix(ending)
+    return source.with_name(f"{stem}.{type_name}.gguf")

@@ -1,0 +1,121 @@
+"""The f16 file is the trained model: llama.cpp with it against transformers with the adapter merged by PEFT.
+
+Measured (largest difference of a centred logit; largest KL divergence of a token, in nats), with a build of llama.cpp
+that uses AMX, and with one that does not and multiplies float16 weights with activations rounded to float16:
+
+    SmolLM2         4e-5, 2.4e-11   and   0.023, 2.8e-5
+    Gemma 3 270M    0.014, 3.4e-6   and   0.022, 8.8e-6
+    tiny models     4e-4, 3.1e-9    and   1.2e-3, 2.9e-8
+
+The bounds are 4 to 12 times the larger figures. Forgetting one of SmolLM2's 210 adapted matrices gives 0.58 and 5.8e-3.
+SmolLM2's prompts are ones where the best token leads by more than 0.1 throughout, so its greedy tokens must agree.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.conversion.families import read_checkpoint
+from studio.conversion.gguf_header import read_header
+from studio.conversion.merge import merge_to_gguf
+from studio.conversion.parity import ParityReference, ParityReport, compare_with, make_reference
+from tests.conversion.conftest import Bench
+
+PROMPTS = (
+    "<|im_start|>user\nI open the door.<|im_end|>\n<|im_start|>assistant\n",
+    "The goblin draws 3 arrows and",
+    "Once upon a time",
+    "perception: 12 + 5(skill) = *17*",
+    "1 2 3 4 5",
+)
+SMOLLM2 = "smollm2-135m-instruct"
+BOUNDS = {SMOLLM2: (0.1, 2e-4), "gemma3-270m": (0.1, 1e-4)}
+TINY_BOUNDS = (5e-3, 3e-7)
+pytestmark = pytest.mark.slow
+
+
+def make(bench: Bench, name: str, folder: Path) -> ParityReference:
+    tokenizer = bench.bases[name].tokenizer()
+    prompts = [tokenizer.encode(text).ids for text in (PROMPTS if name == SMOLLM2 else PROMPTS[:3])]
+    tokens = 16 if name == SMOLLM2 else 8
+    return make_reference(folder, bench.bases[name], bench.adapters[name], prompts, tokens=tokens, threads=1)
+
+
+def within(report: ParityReport, name: str) -> bool:
+    difference, divergence = BOUNDS.get(name, TINY_BOUNDS)
+    return report.max_difference <= difference and report.max_kl_divergence <= divergence
+
+
+@pytest.fixture(scope="module")
+def reference(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> ParityReference:
+    return make(bench, SMOLLM2, tmp_path_factory.mktemp("reference"))
+
+
+@pytest.mark.parametrize("name", ["tiny-llama", "tiny-qwen2", "tiny-qwen3", "tiny-gemma3", "gemma3-270m"])
+def test_every_family_says_in_llama_cpp_what_it_says_in_transformers(bench: Bench, name: str, tmp_path: Path) -> None:
+    report = compare_with(make(bench, name, tmp_path), bench.merged(name), threads=1)
+    assert report.agrees, report
+    assert within(report, name), report
+
+
+def test_smollm2_says_in_llama_cpp_what_it_says_in_transformers(bench: Bench, reference: ParityReference) -> None:
+    report = compare_with(reference, bench.merged(SMOLLM2), threads=1)
+    assert [prompt.tokens for prompt in report.prompts] == [16] * len(PROMPTS)
+    assert min(prompt.smallest_margin for prompt in report.prompts) > BOUNDS[SMOLLM2][0]
+    assert report.same_tokens, report
+    assert within(report, SMOLLM2), report
+    assert len({tuple(one) for one in reference.continuations}) == len(PROMPTS)
+
+
+def without_adapter(bench: Bench, path: Path) -> None:
+    merge_to_gguf(bench.bases[SMOLLM2], None, path)
+
+
+def without_permutation(bench: Bench, path: Path) -> None:
+    """The rows of q and k in the checkpoint's order, as a converter would leave them that forgot to reorder."""
+    shutil.copyfile(bench.merged(SMOLLM2), path)
+    checkpoint = read_checkpoint(bench.bases[SMOLLM2].hf)
+    heads = {"attn_q.weight": checkpoint.heads, "attn_k.weight": checkpoint.kv_heads}
+    for tensor, data in stored(path):
+        if count := heads.get(tensor.split(".", 2)[-1]):
+            pairs = data.reshape(count, -1, 2, data.shape[-1]).swapaxes(1, 2)
+            data[:] = pairs.reshape(data.shape)
+
+
+def one_matrix_forgotten(bench: Bench, path: Path) -> None:
+    """A single matrix of the base where the merged one belongs."""
+    plain = path.with_suffix(".base")
+    without_adapter(bench, plain)
+    shutil.copyfile(bench.merged(SMOLLM2), path)
+    base = dict(stored(plain))
+    for tensor, data in stored(path):
+        if tensor == "blk.17.ffn_up.weight":
+            assert not np.array_equal(data, base[tensor])
+            data[:] = base[tensor]
+
+
+def stored(path: Path) -> list[tuple[str, np.memmap]]:
+    """The float16 matrices of a file, writable, `[rows, columns]`."""
+    header = read_header(path)
+    return [
+        (t.name, np.memmap(path, np.float16, "r+", header.data_offset + t.offset, t.shape[::-1]))
+        for t in header.tensors
+        if t.type_name == "F16"
+    ]
+
+
+@pytest.mark.parametrize("spoil", [without_adapter, without_permutation, one_matrix_forgotten])
+def test_a_wrong_file_does_not_pass(
+    bench: Bench, reference: ParityReference, spoil: Callable[[Bench, Path], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "wrong.gguf"
+    spoil(bench, path)
+    report = compare_with(reference, path, threads=1)
+    assert not within(report, SMOLLM2)
+    assert report.max_difference > 3 * BOUNDS[SMOLLM2][0]
+    assert report.max_kl_divergence > 10 * BOUNDS[SMOLLM2][1]
