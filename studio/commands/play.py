@@ -1,0 +1,184 @@
+"""`chat`: the playground in the terminal, with a person or with a script of player lines."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from studio.commands import Command, Context, Exit, UsageError, whole_number
+from studio.config import parse_settings
+from studio.conversion import find_model
+from studio.errors import PlayError
+from studio.play import (
+    ChatSession,
+    HostOptions,
+    ModelHost,
+    ModelStamp,
+    PlayEvent,
+    PlaySettings,
+    Sampling,
+    TurnEndEvent,
+    chat_loop,
+    new_session,
+    play_vocabulary,
+    read_scenario,
+    read_script,
+    run_script,
+    save_session,
+    transcript_markdown,
+)
+from studio.scenarios import TrainingScenario
+from studio.workspace import atomic_write
+
+
+def _configure_chat(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="MODEL", help="a GGUF file, a model's name, a run's name, or a base model's name"
+    )
+    parser.add_argument("--scenario", metavar="FILE", type=Path, help="play in this scenario's world with its party")
+    parser.add_argument("--script", metavar="FILE", type=Path, help="player lines, one per line; prints the transcript")
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0, 2**32 - 1),
+        default=7,
+        metavar="N",
+        help="same file, seed and settings: same dice, same replies (default 7)",
+    )
+    parser.add_argument("--speaking-as", default="", metavar="NAME", help="the character you speak for")
+    parser.add_argument(
+        "--temperature", type=float, default=None, metavar="X", help="0 always takes the likeliest word"
+    )
+    parser.add_argument("--max-tokens", type=int, default=None, metavar="N", help="longest reply in tokens")
+    parser.add_argument(
+        "--context", type=whole_number(64, 131_072), default=None, metavar="N", help="context window in tokens"
+    )
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write the transcript of a script here (Markdown)")
+
+
+def _chat(options: Namespace, context: Context) -> int:
+    _check_usage(options, context)
+    settings = _settings(options)
+    lines = _script_lines(options.script) if options.script else []
+    scenario = read_scenario(context.workspace, options.scenario) if options.scenario else TrainingScenario()
+    path = find_model(context.workspace, options.model)
+    if options.script:
+        return _scripted(options, context, scenario, path, settings, lines)
+    return _interactive(options, context, scenario, path, settings)
+
+
+def _check_usage(options: Namespace, context: Context) -> None:
+    if options.script:
+        return
+    asked = "--json" if context.as_json else "--out" if options.out else ""
+    if asked:
+        raise UsageError(f"{asked} needs --script.", next_step="Give a file of player lines with --script.")
+
+
+def _scripted(
+    options: Namespace,
+    context: Context,
+    scenario: TrainingScenario,
+    path: Path,
+    settings: PlaySettings,
+    lines: list[str],
+) -> int:
+    transcript = run_script(
+        context.workspace,
+        path,
+        scenario,
+        lines,
+        seed=options.seed,
+        settings=settings,
+        options=_host(options),
+        on_event=_line_counter(context, len(lines)),
+    )
+    text = transcript_markdown(transcript)
+    if options.out:
+        atomic_write(options.out, text)
+    context.show(text.removesuffix("\n"), transcript)
+    return Exit.DONE
+
+
+def _line_counter(context: Context, total: int) -> Callable[[PlayEvent], None]:
+    """Shows how many of the script's lines have been played."""
+    progress, played = context.progress("Playing"), 0
+
+    def count(event: PlayEvent) -> None:
+        nonlocal played
+        if isinstance(event, TurnEndEvent):
+            played += 1
+            progress(played, total, "lines")
+
+    return count
+
+
+def _interactive(
+    options: Namespace, context: Context, scenario: TrainingScenario, path: Path, settings: PlaySettings
+) -> int:
+    created = datetime.now(UTC)
+    session = new_session(
+        scenario,
+        session_id=f"{created:%Y%m%d-%H%M%S-%f}-terminal",
+        created=created,
+        seed=options.seed,
+        settings=settings,
+    )
+    with ModelHost(path, _host(options)) as host:
+        info = host.info()
+        session.model = ModelStamp.of(info)
+        context.note(f"{path.name} (SHA-256 {info.sha256[:12]}), seed {options.seed}. Type your turn; /quit ends.")
+        chat_loop(
+            session, host, play_vocabulary(context.workspace), lambda: input("> "), _write, after_turn=_saver(context)
+        )
+    return Exit.DONE
+
+
+def _saver(context: Context) -> Callable[[ChatSession], None]:
+    def save(session: ChatSession) -> None:
+        save_session(context.workspace, session)
+
+    return save
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _settings(options: Namespace) -> PlaySettings:
+    given = {"temperature": options.temperature, "max_tokens": options.max_tokens}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    sampling = parse_settings(Sampling, chosen, "the options")
+    return PlaySettings(sampling=sampling, speaking_as=options.speaking_as)
+
+
+def _host(options: Namespace) -> HostOptions | None:
+    return HostOptions(context_tokens=options.context) if options.context else None
+
+
+def _script_lines(path: Path) -> list[str]:
+    try:
+        lines = read_script(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlayError(
+            "The script cannot be read.", why=f"{error}.", next_step="Check its path.", where=str(path)
+        ) from error
+    if not lines:
+        raise PlayError("The script has no player line.", next_step="Write one line per player turn.", where=str(path))
+    return lines
+
+
+COMMANDS = (
+    Command(
+        "chat",
+        "play with a model in the terminal, or run a script of player lines",
+        _configure_chat,
+        _chat,
+        description="Play with a model in the terminal; the studio rolls the dice that it asks for. With --script the "
+        "player's lines come from a file (blank lines and lines that begin with # are left out), and the transcript is "
+        "printed: the same file, seed and settings give the same transcript.",
+    ),
+)

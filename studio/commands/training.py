@@ -1,0 +1,158 @@
+"""`train`, `runs` and `stop`: start and control training runs."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from studio.commands import Command, Context, Exit, clock_text, table
+from studio.config import TrainingConfig, load_presets, load_settings, parse_settings
+from studio.errors import ConfigError
+from studio.jobs import EvaluationEvent, JobState, MessageEvent, StepEvent
+from studio.training import Run, find_run, list_runs, resume_run, start_run
+
+_POLL_SECONDS = 0.5
+_DEFAULT_PRESET = "quick"
+
+
+def _configure_train(parser: ArgumentParser) -> None:
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
+        "--preset", metavar="NAME", help=f"a preset of config/training_config.yaml (default: {_DEFAULT_PRESET})"
+    )
+    start.add_argument("--config", type=Path, metavar="FILE", help="settings from a YAML file instead of a preset")
+    start.add_argument("--resume", metavar="RUN", help="go on with a stopped or interrupted run, as it was set up")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting; repeatable"
+    )
+    parser.add_argument(
+        "--from", dest="parent", metavar="ADAPTER", help="begin with the adapter of a run (its name) or of a folder"
+    )
+    parser.add_argument(
+        "--scenarios", type=Path, metavar="DIR", help="learn from this folder (default: data/scenarios)"
+    )
+    parser.add_argument("--name", default="", help="name of the run (default: date and time)")
+    parser.add_argument("--detach", action="store_true", help="start it and return at once")
+
+
+def _train(options: Namespace, context: Context) -> int:
+    already_said = 0
+    if options.resume:
+        _refuse_changes(options)
+        already_said = find_run(context.workspace, options.resume).job.events().offset
+        run = resume_run(context.workspace, options.resume)
+    else:
+        run = start_run(
+            context.workspace,
+            _settings(options, context),
+            name=options.name,
+            scenarios=options.scenarios,
+            parent=options.parent,
+        )
+    context.note(f"Run {run.name} started; stop it with `stop {run.name}`, it keeps what it has learned.")
+    if options.detach:
+        context.show(run.name, {"run": run.name})
+        return Exit.DONE
+    return _follow(run, context, already_said)
+
+
+def _refuse_changes(options: Namespace) -> None:
+    given = {"--set": options.set, "--from": options.parent, "--scenarios": options.scenarios, "--name": options.name}
+    if changed := [flag for flag, value in given.items() if value]:
+        raise ConfigError(
+            f"A run is resumed as it was set up, so {', '.join(changed)} cannot be given with --resume.",
+            next_step=f"Leave it out, or begin a new run with what this one learned: --from {options.resume}.",
+        )
+
+
+def _settings(options: Namespace, context: Context) -> TrainingConfig:
+    if options.config:
+        config = load_settings(TrainingConfig, options.config)
+    else:
+        presets, chosen = load_presets(context.workspace), options.preset or _DEFAULT_PRESET
+        if chosen not in presets:
+            raise ConfigError(f"There is no preset {chosen!r}.", next_step=f"Use one of {', '.join(presets)}.")
+        config = presets[chosen].training
+    return parse_settings(TrainingConfig, {**config.model_dump(), **_changes(options.set)}, "--set")
+
+
+def _changes(pairs: list[str]) -> dict[str, Any]:
+    changes = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {pair} has no value.", next_step="Write it as --set key=value.")
+        try:
+            changes[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {pair} cannot be read.", why=str(error), next_step="Quote the value.") from error
+    return changes
+
+
+def _follow(run: Run, context: Context, offset: int) -> int:
+    """Show a run, its events from a byte offset on, until it ends; Ctrl+C asks it to stop, and it saves first."""
+    while True:
+        state = run.state()
+        batch = run.job.events(offset)
+        offset = batch.offset
+        for event in batch.events:
+            if not context.as_json and (line := _event_line(event)):
+                context.note(line)
+        if state.is_finished:
+            break
+        try:
+            time.sleep(_POLL_SECONDS)
+        except KeyboardInterrupt:
+            context.note("Stopping after this step; what is learned is saved ...")
+            run.job.stop()
+    error = state.error or {}
+    text = f"Run {run.name}: {state.status}. {error.get('what', '')} {error.get('next_step', '')}".rstrip()
+    context.show(text, {"run": run.name, **state.model_dump(mode="json")})
+    return Exit.DONE if state.status in ("done", "stopped") else Exit.FINDINGS
+
+
+def _event_line(event: object) -> str:
+    match event:
+        case StepEvent():
+            return (
+                f"step {event.step}/{event.total_steps}  loss {event.loss:.3f}  {event.tokens_per_second:.0f} tokens/s"
+            )
+        case EvaluationEvent():
+            return f"validation loss {event.loss:.3f} (perplexity {event.perplexity:.1f})"
+        case MessageEvent():
+            return event.text
+    return ""
+
+
+def _runs(_: Namespace, context: Context) -> int:
+    states = [(run, run.state()) for run in list_runs(context.workspace)]
+    data = [{"run": run.name, **state.model_dump(mode="json")} for run, state in states]
+    rows = [_row(run, state) for run, state in states]
+    context.show(table(rows, ("RUN", "STATUS", "PROGRESS", "LEFT")), data)
+    return Exit.DONE
+
+
+def _row(run: Run, state: JobState) -> tuple[str, str, str, str]:
+    progress = f"{state.progress.done:.0f}/{state.progress.total:.0f} {state.progress.unit}"
+    return run.name, state.status, progress, clock_text(state.seconds_left) if state.seconds_left else ""
+
+
+def _configure_stop(parser: ArgumentParser) -> None:
+    parser.add_argument("run_name", metavar="RUN", help="the run's name")
+
+
+def _stop(options: Namespace, context: Context) -> int:
+    state = find_run(context.workspace, options.run_name).job.stop()
+    context.show(f"Run {options.run_name}: {state.status}.", {"run": options.run_name, "status": state.status})
+    return Exit.DONE
+
+
+COMMANDS = (
+    Command("train", "start a training run and follow it", _configure_train, _train),
+    Command("runs", "list the training runs", lambda parser: None, _runs),
+    Command("stop", "ask a run to stop; it saves first", _configure_stop, _stop),
+)

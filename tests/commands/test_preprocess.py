@@ -1,0 +1,73 @@
+"""`preprocess`: rows on disk, the same once more, and a report of everything that is left out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from studio.dataset import DatasetManifest
+from studio.workspace import PROJECT_ROOT, Workspace
+from tests.commands.running import Outcome, Studio
+
+SHIPPED = PROJECT_ROOT / "data" / "scenarios" / "combat"
+
+
+@pytest.fixture
+def campaign(workspace: Workspace) -> Workspace:
+    """A workspace with three shipped scenarios."""
+    shutil.copytree(SHIPPED, workspace.scenarios_dir / "combat")
+    return workspace
+
+
+def preprocess(studio: Studio, campaign: Workspace, *arguments: object) -> Outcome:
+    return studio("--workspace", campaign.root, "preprocess", *arguments)
+
+
+def test_scenarios_become_rows_on_disk(studio: Studio, campaign: Workspace) -> None:
+    outcome = preprocess(studio, campaign, "--json")
+    manifest = DatasetManifest.model_validate(outcome.document)
+    folder = campaign.processed_dir / manifest.fingerprint
+    assert (outcome.status, outcome.err) == (0, "")
+    assert sum(split.scenarios for split in manifest.counts.values()) == 3
+    assert DatasetManifest.model_validate_json((folder / "dataset.json").read_bytes()) == manifest
+
+
+def test_the_summary_says_where_the_rows_are(studio: Studio, campaign: Workspace) -> None:
+    outcome = preprocess(studio, campaign)
+    last = outcome.out.splitlines()[-1]
+    assert (campaign.root / last.removeprefix("Written to ").removesuffix(".")).is_dir()
+    assert "TRAINED" in outcome.out
+
+
+def test_the_same_scenarios_give_the_same_dataset_without_work(studio: Studio, campaign: Workspace) -> None:
+    first = preprocess(studio, campaign, "--json")
+    written = {path: path.stat().st_mtime_ns for path in campaign.processed_dir.rglob("*")}
+    assert preprocess(studio, campaign, "--json") == first
+    assert {path: path.stat().st_mtime_ns for path in campaign.processed_dir.rglob("*")} == written
+
+
+def test_what_is_left_out_is_said_with_file_and_line(studio: Studio, campaign: Workspace) -> None:
+    broken = campaign.scenarios_dir / "combat" / "broken.md"
+    broken.write_text((SHIPPED / "tavern-brawl.md").read_text().replace("= *15*", "= *25*"))
+    outcome = preprocess(studio, campaign)
+    assert outcome.status == 1
+    line = broken.read_text().split("*25*")[0].count("\n") + 1
+    assert f"combat/broken.md:{line}: excluded file." in outcome.out
+
+
+def test_a_folder_that_is_not_there_and_a_base_that_is_not_there_are_named(
+    studio: Studio, workspace: Workspace, tmp_path: Path
+) -> None:
+    assert "nowhere" in preprocess(studio, workspace, tmp_path / "nowhere").err
+    outcome = preprocess(studio, workspace, SHIPPED, "--base", "gemma3-270m")
+    assert outcome.status == 1
+    assert "has not been imported" in outcome.err
+
+
+@pytest.mark.parametrize("length", ["0", "-5", "many", "1e3"])
+def test_a_row_length_that_makes_no_sense_is_wrong_usage(studio: Studio, length: str) -> None:
+    outcome = studio("preprocess", f"--max-seq-length={length}")
+    assert outcome.status == 2
+    assert "whole number from 64" in outcome.err
