@@ -40,14 +40,14 @@ class TrainingConfig(_Settings):
     )
     warmup_steps: int = Field(5, ge=0, description="Optimizer steps in which the learning rate rises to its peak.")
     max_seq_length: PositiveInt = Field(2048, ge=64, le=131072, description="Longest training row in tokens.")
-    weight_decay: float = Field(0.0, ge=0, le=1)
-    max_grad_norm: float = Field(1.0, gt=0)
+    weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW's pull of the adapter towards zero.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Longer gradients are shortened to this norm.")
     use_gpu: bool = Field(False, description="Train on the GPU if there is a working one.")
     memory_limit_gb: float = Field(0, ge=0, description="Largest memory of the worker in GiB; 0 means no limit.")
     checkpoint_steps: PositiveInt = Field(20, description="Save a checkpoint every so many optimizer steps.")
     keep_checkpoints: PositiveInt = Field(2, description="Newest checkpoints to keep.")
     eval_steps: int = Field(0, ge=0, description="Evaluate every so many optimizer steps; 0 means once per epoch.")
-    seed: int = Field(7, ge=0, lt=2**32)
+    seed: int = Field(7, ge=0, lt=2**32, description="Of the adapter's first values, the order of rows, and dropout.")
 
     @property
     def effective_batch_size(self) -> int:
@@ -117,7 +117,7 @@ class QuantizationSettings(_Settings):
     """How a profile quantizes."""
 
     type: str = Field("Q4_K_M", description="llama.cpp file type.")
-    size_limit_gb: float = Field(0, ge=0, description="Largest file in GiB; 0 means no limit.")
+    size_limit_gb: float = Field(0, ge=0, description="Largest file in GB (10^9 bytes); 0 means no limit.")
     context_length: PositiveInt = 2048
 
 
