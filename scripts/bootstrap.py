@@ -20,15 +20,9 @@ GIB = 2**30
 DISK_FOR_ENVIRONMENT = 8 * GIB  # torch with its GPU libraries is most of it
 DISK_FOR_START = GIB // 4
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# The runtime needs no image models; without them llama.cpp builds in two thirds of the time. The header mends a fault
-# of GCC on processors with AMX. Its folder is in a variable of the compiler: a flag with a space would fall apart.
-BUILD_ENVIRONMENT = {
-    "CMAKE_ARGS": os.environ.get("CMAKE_ARGS", "-DLLAVA_BUILD=OFF"),
-    "CXXFLAGS": f"{os.environ.get('CXXFLAGS', '')} -include studio_amx.h".strip(),
-    "CPLUS_INCLUDE_PATH": os.pathsep.join(
-        filter(None, [str(ROOT / "scripts" / "llama_build"), os.environ.get("CPLUS_INCLUDE_PATH")])
-    ),
-}
+# The runtime needs no image models; without them llama.cpp builds in two thirds of the time.
+CMAKE_ARGS = "-DLLAVA_BUILD=OFF"
+HEADER = Path("scripts") / "llama_build" / "studio_amx.h"
 
 
 def fail(sentence):
@@ -91,12 +85,61 @@ def call(arguments, failure, **environment):
         fail(failure)
 
 
+def llama_requirement():
+    """The line of requirements.txt that names llama-cpp-python."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    return next(line for line in lines if line.startswith("llama-cpp-python=="))
+
+
+def build_environment():
+    """How llama.cpp is compiled. The header mends a fault of GCC on processors with AMX.
+
+    Its folder is in a variable of the compiler: a flag with a space in it would fall apart.
+    """
+    folders = [str((ROOT / HEADER).parent), os.environ.get("CPLUS_INCLUDE_PATH")]
+    return {
+        "CMAKE_ARGS": os.environ.get("CMAKE_ARGS", CMAKE_ARGS),
+        "CXXFLAGS": f"{os.environ.get('CXXFLAGS', '')} -include {HEADER.name}".strip(),
+        "CPLUS_INCLUDE_PATH": os.pathsep.join(filter(None, folders)),
+    }
+
+
+def llama_digest():
+    """What the build of llama.cpp was made from."""
+    flags = {name: value for name, value in build_environment().items() if name != "CPLUS_INCLUDE_PATH"}
+    parts = [sys.version, llama_requirement(), repr(sorted(flags.items())), (ROOT / HEADER).read_text()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
 def requirements_digest(files):
     """What the environment was made from; the stamp holds it once every install succeeded."""
-    digest = hashlib.sha256(sys.version.encode())
+    digest = hashlib.sha256(llama_digest().encode())
     for name in files:
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
+
+
+def pip_install(arguments, **environment):
+    """Install into .venv."""
+    call(
+        [VENV_PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "-c", "constraints.txt", *arguments],
+        "The dependencies could not be installed; the lines above say why. If the network was lost, run the command "
+        "again: it continues where it stopped.",
+        **environment,
+    )
+
+
+def install_llama():
+    """Build llama.cpp for this machine, unless that is done.
+
+    A build that lies in pip's cache is not taken: it may be of another processor, or made without our flags.
+    """
+    stamp = VENV / "llama.stamp"
+    if stamp.exists() and stamp.read_text() == llama_digest():
+        return
+    print("Building llama.cpp, once; this takes 3 to 10 minutes ...", flush=True)
+    pip_install(["--no-cache-dir", "--no-deps", "--force-reinstall", llama_requirement()], **build_environment())
+    stamp.write_text(llama_digest())
 
 
 def install(files, stamp_name):
@@ -106,7 +149,7 @@ def install(files, stamp_name):
     if stamp.exists() and stamp.read_text() == digest and VENV_PYTHON.exists():
         return
     check_python()
-    if not (VENV / "lib").exists() or not list(VENV.glob("lib/*/site-packages/llama_cpp/lib/*")):
+    if not (VENV / "llama.stamp").exists():
         check_compiler()
         check_disk(DISK_FOR_ENVIRONMENT)
     if not VENV_PYTHON.exists():
@@ -115,25 +158,9 @@ def install(files, stamp_name):
             [sys.executable, "-m", "venv", "--clear", VENV],
             "The virtual environment could not be created. On Debian or Ubuntu install the package python3-venv.",
         )
-    print(
-        "Installing the pinned dependencies; the first time builds llama.cpp and takes 5 to 15 minutes ...", flush=True
-    )
-    requirements = [part for name in files if name != "constraints.txt" for part in ("-r", name)]
-    call(
-        [
-            VENV_PYTHON,
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            *requirements,
-            "-c",
-            "constraints.txt",
-        ],
-        "The dependencies could not be installed; the lines above say why. If the network was lost, run the command "
-        "again: it continues where it stopped.",
-        **BUILD_ENVIRONMENT,
-    )
+    install_llama()
+    print("Installing the pinned dependencies ...", flush=True)
+    pip_install([part for name in files if name != "constraints.txt" for part in ("-r", name)])
     stamp.write_text(digest)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -85,6 +86,7 @@ def test_an_environment_that_is_complete_is_not_installed_again(
 ) -> None:
     for name in ("requirements.txt", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     venv = tmp_path / ".venv"
     (venv / "bin").mkdir(parents=True)
     (venv / "bin" / "python").symlink_to(sys.executable)
@@ -94,3 +96,25 @@ def test_an_environment_that_is_complete_is_not_installed_again(
     monkeypatch.setenv("PATH", "")  # neither a compiler nor the network could be used
     bootstrap.environment()
     assert sorted(p.name for p in venv.iterdir()) == ["bin", "requirements.stamp"]
+
+
+def test_llama_cpp_is_built_again_when_its_flags_change_and_only_then(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_it_is = bootstrap.llama_digest()
+    assert bootstrap.llama_digest() == as_it_is
+    monkeypatch.setenv("CPLUS_INCLUDE_PATH", "/somewhere/else")  # another folder is no other build
+    assert bootstrap.llama_digest() == as_it_is
+    monkeypatch.setenv("CXXFLAGS", "-O1")
+    assert bootstrap.llama_digest() != as_it_is
+    assert bootstrap.build_environment()["CXXFLAGS"] == "-O1 -include studio_amx.h"
+
+
+def test_the_header_for_llama_cpp_compiles_with_and_without_amx(bootstrap: ModuleType, tmp_path: Path) -> None:
+    source = tmp_path / "probe.cpp"
+    source.write_text("int main() { return 0; }\n")
+    environment = {**os.environ, **bootstrap.build_environment()}
+    for flags in ([], ["-mamx-tile"] if platform.machine() == "x86_64" else []):
+        command = ["c++", "-std=c++17", "-fsyntax-only", *environment["CXXFLAGS"].split(), *flags, str(source)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr

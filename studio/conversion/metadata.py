@@ -19,6 +19,13 @@ from studio.workspace import sha256_file
 
 CHAT_TEMPLATE = "tokenizer.chat_template"
 BASE_FAMILY = "studio.base.family"
+PARENT_KEYS = {
+    "studio.base.sha256": "base",
+    "studio.adapter.sha256": "adapter",
+    "studio.dataset.fingerprint": "dataset",
+    "studio.config.sha256": "settings",
+}
+"""Keys that hold the hashes of what a file was made from, and what a reader calls each."""
 TOKENS = "tokenizer.ggml.tokens"
 QUANTIZATION_VERSION = 2
 _NOT_INHERITED = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,11 +104,16 @@ def profile_named(workspace: Workspace, name: str) -> OptimizationProfile:
 
 
 def list_models(workspace: Workspace) -> list[ModelFile]:
-    """The user's GGUF files, newest first, then the base models' own."""
-    found = sorted(workspace.gguf_dir.glob("*/*.gguf"), key=lambda path: path.stat().st_mtime, reverse=True)
-    own = [ModelFile(path.stem, path, path.stat().st_size, False) for path in found if not path.name.startswith(".")]
+    """The user's GGUF files, newest first, then the base models' own. A file that vanishes meanwhile is left out."""
+    own: list[tuple[float, ModelFile]] = []
+    for path in workspace.gguf_dir.glob("*/*.gguf"):
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            own.append((found.st_mtime, ModelFile(path.stem, path, found.st_size, False)))
+    own.sort(key=lambda one: one[0], reverse=True)
     bases = [entry.base for entry in list_bases(workspace) if entry.base and entry.base.gguf]
-    return own + [ModelFile(base.name, base.gguf, base.gguf.stat().st_size, True) for base in bases if base.gguf]
+    shown = [one for _, one in own if not one.path.name.startswith(".")]
+    return shown + [ModelFile(base.name, base.gguf, base.gguf.stat().st_size, True) for base in bases if base.gguf]
 
 
 def find_model(workspace: Workspace, name: str) -> Path:

@@ -17,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from studio.conversion.gguf_header import read_header
+from studio.conversion.metadata import PARENT_KEYS
 from studio.registry import records
 from studio.registry.database import connect, prepare, transaction
 from studio.registry.errors import NotApprovedError, NothingToRollBackError, RegistryBusyError, RegistryError
@@ -27,12 +28,6 @@ from studio.workspace import Workspace, sha256_file
 DEFAULT_CHANNEL = "default"
 WAIT_SECONDS = 600.0
 """How long a deployment waits for another one; copying a large model takes seconds to a minute."""
-PARENT_KEYS = {
-    "studio.base.sha256": "base",
-    "studio.adapter.sha256": "adapter",
-    "studio.dataset.fingerprint": "dataset",
-    "studio.config.sha256": "settings",
-}
 
 
 def _now() -> datetime:

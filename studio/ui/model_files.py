@@ -6,14 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.conversion.gguf_header import read_header, type_names
+from studio.conversion.metadata import PARENT_KEYS
 from studio.workspace import sha256_file
-
-_PARENTS = {
-    "studio.base.sha256": "base",
-    "studio.adapter.sha256": "adapter",
-    "studio.dataset.fingerprint": "dataset",
-    "studio.config.sha256": "settings",
-}
 
 
 @dataclass(frozen=True)
@@ -30,5 +24,5 @@ def read_model_facts(path: Path) -> ModelFacts:
     header = read_header(path)
     matrices = type_names(tensor for tensor in header.tensors if len(tensor.shape) > 1)
     quantization = ", ".join(f"{name} ×{number}" for name, number in sorted(matrices.items(), key=lambda one: -one[1]))
-    parents = {label: header.text(key) for key, label in _PARENTS.items() if header.text(key)}
+    parents = {label: header.text(key) for key, label in PARENT_KEYS.items() if header.text(key)}
     return ModelFacts(quantization, sha256_file(path), parents)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +18,7 @@ from studio.conversion.gguf_header import read_header
 from studio.errors import ConfigError, ConversionError, WorkspaceError
 from studio.jobs import Job, MessageEvent
 from studio.workspace import PROJECT_ROOT, Workspace, sha256_file
+from tests.commands.running import Outcome
 from tests.conversion.conftest import Bench
 
 TINY, SMOLLM2 = "tiny-llama", "smollm2-135m-instruct"
@@ -32,17 +30,6 @@ PROFILE = """profiles:
     quality_priority: 0.5
     quantization_settings: {{type: Q8_0, size_limit_gb: {limit}}}
 """
-
-
-@dataclass(frozen=True)
-class Outcome:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
 
 
 @pytest.fixture
