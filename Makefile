@@ -6,16 +6,16 @@ VENV := .venv/bin/python
 .PHONY: run test check bench reference env test-env setup screenshots docs clean-env
 
 run:            ## set everything up and open the studio on 127.0.0.1:$(PORT)
-	@PORT="$(PORT)" $(PYTHON) scripts/bootstrap.py run
+	@PORT="$(PORT)" "$(PYTHON)" scripts/bootstrap.py run
 
 env:            ## .venv with the pinned dependencies
-	@$(PYTHON) scripts/bootstrap.py env
+	@"$(PYTHON)" scripts/bootstrap.py env
 
 setup:          ## env and the embedded base model
-	@$(PYTHON) scripts/bootstrap.py setup
+	@"$(PYTHON)" scripts/bootstrap.py setup
 
 test-env:       ## setup and what the tests need (test tools, a browser)
-	@$(PYTHON) scripts/bootstrap.py test-env
+	@"$(PYTHON)" scripts/bootstrap.py test-env
 
 test: test-env  ## every test
 	$(VENV) -m pytest $(PYTEST_ARGS)
