@@ -27,6 +27,7 @@ from studio.dataset.models import (
     rows_file,
 )
 from studio.dataset.splits import split_of
+from studio.dataset.variation import evened, reordered
 from studio.dataset.windows import cut_conversation
 from studio.errors import DatasetError
 from studio.scenarios import MarkdownParser, TrainingScenario, to_messages
@@ -100,6 +101,18 @@ class TrainingDataProcessor:
         """One pair for every DM turn: all that came before it, and the turn. Scenarios with errors give none."""
         usable = (scenario for scenario in scenarios if not _errors(scenario))
         return [pair for scenario in usable for pair in _pairs(scenario)]
+
+    def augment_data(self, dataset: Iterable[TrainingScenario], *, seed: int = 7) -> list[TrainingScenario]:
+        """The scenarios, each followed by its variant with the party in another order, where there is one.
+
+        A variant names its parent, the operation and the seed in `metadata["augmentation"]`.
+        """
+        pairs = ((scenario, reordered(scenario, seed)) for scenario in dataset)
+        return [one for pair in pairs for one in pair if one is not None]
+
+    def balance_dataset(self, dataset: ProcessedDataset, *, seed: int = 7) -> list[TrainingRow]:
+        """The training rows, with rows of rarer scenario types repeated until all types teach about as much."""
+        return evened(list(dataset.rows("train")), seed)
 
     def _sources(self, directory: Path) -> tuple[list[_Source], list[ReportRow]]:
         """Every scenario file once; a training file whose content is also held out is held out."""
