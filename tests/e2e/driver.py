@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwrig
 from studio.workspace import PROJECT_ROOT, Workspace
 
 START_SECONDS = 60.0
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000  # a busy machine may take its time; what is waited for is the same
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Root in a container has no sandbox; the rest keeps the browser from calling home.
 ARGUMENTS = [
