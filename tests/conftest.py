@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from studio.bases import BaseModel, find_base, import_base, import_folder
+from studio.bases.disk import link_or_copy
 from studio.workspace import PROJECT_ROOT, Workspace
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -86,10 +87,7 @@ def link_into(workspace: Workspace, base: BaseModel) -> BaseModel:
     for name in (*base.manifest.files, "base.json"):
         link = target / name
         link.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(base.directory / name, link)
-        except OSError:  # another file system
-            link.write_bytes((base.directory / name).read_bytes())
+        link_or_copy(base.directory / name, link)
     return BaseModel.load(target)
 
 
