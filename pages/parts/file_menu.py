@@ -6,6 +6,7 @@ import time
 
 import streamlit as st
 
+from pages.parts.bin_view import DELETED
 from pages.parts.layout import library, say, told
 from studio.scenarios import SCENARIO_TYPES
 from studio.scenarios.library import unified_diff
@@ -16,7 +17,7 @@ def file_menu(scenario_id: str) -> None:
     """The button with the menu; each entry opens a dialog or acts at once."""
     chosen = st.menu_button(
         "File",
-        ["Duplicate", "Rename or move", "History", "Delete"],
+        ["Duplicate", "Rename or move", "History", "Download", "Delete"],
         key="file_menu",
         icon=":material/more_horiz:",
         type="tertiary",
@@ -28,13 +29,15 @@ def file_menu(scenario_id: str) -> None:
         _rename(scenario_id)
     elif chosen == "History":
         _history(scenario_id)
+    elif chosen == "Download":
+        _download(scenario_id)
     elif chosen == "Delete":
         _delete(scenario_id)
 
 
 def _open(scenario_id: str, message: str) -> None:
     say(message)
-    st.query_params["file"] = scenario_id
+    st.query_params.from_dict({"file": scenario_id})
     st.rerun()
 
 
@@ -76,11 +79,22 @@ def _versions(scenario_id: str) -> None:
         _open(scenario_id, "Restored. The text from before is in the history.")
 
 
+@st.dialog("Download")
+def _download(scenario_id: str) -> None:
+    with told():
+        content = library().path(scenario_id).read_bytes()
+        if library().drafts(scenario_id):
+            st.caption("This is the file as it was saved last. Unsaved text is not in it.")
+        st.download_button(
+            f"{plain(scenario_id)}.md", content, file_name=f"{scenario_id.partition('/')[2]}.md", mime="text/markdown",
+            key="download_file", icon=":material/download:", type="primary", on_click="ignore",
+        )  # fmt: skip
+
+
 @st.dialog("Delete this scenario?")
 def _delete(scenario_id: str) -> None:
     st.markdown(f"**{plain(scenario_id)}** goes to the bin, with its history. You can bring it back from the list.")
     if st.button("Delete", type="primary", key="delete_now", icon=":material/delete:"):
         with told():
-            st.session_state["just_deleted"] = library().delete(scenario_id).bin_id
-            st.query_params.pop("file", None)
+            st.query_params.from_dict({DELETED: library().delete(scenario_id).bin_id})
             st.rerun()

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import streamlit as st
 
-from pages.parts.layout import empty_state, header, library, say, told_afterwards, vocabulary, workspace
-from pages.parts.new_scenario import import_dialog, new_scenario_dialog
-from studio.scenarios import MarkdownParser
-from studio.scenarios.library import ScenarioEntry, ScenarioMissingError, export_zip
-from studio.ui.wording import count, moment, plain
+from pages.parts.bin_view import bin_button, undo_bar
+from pages.parts.exchange import examples_button, export_button, import_dialog
+from pages.parts.file_tree import SEARCH, open_file
+from pages.parts.glances import glance_at
+from pages.parts.layout import empty_state, header, library, workspace
+from pages.parts.new_scenario import new_scenario_dialog, template_icon
+from studio.scenarios import SCENARIO_TYPES
+from studio.scenarios.library import DeletedScenario, ScenarioEntry, templates
+from studio.ui.file_tree import TYPE_ICONS, Glance, shown_title
+from studio.ui.wording import count, moment, plain, size
 
 PAGE_SIZE = 25
 SHOWN_STRAYS = 20
 _MOST_HITS = 10_000
-_ICONS = {
-    "combat": ":material/swords:",
-    "roleplay": ":material/forum:",
-    "exploration": ":material/explore:",
-    "mixed": ":material/auto_stories:",
-}
 
 
 def library_view() -> None:
@@ -28,41 +28,63 @@ def library_view() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="library_head"):
         with st.container(width="stretch", key="library_title"):
             header("Scenarios", "What your model learns from: short sessions of play, written the way you run them.")
-        if st.button("New scenario", type="primary", icon=":material/add:", key="new_scenario"):
-            new_scenario_dialog()
-    _undo()
+        tools = st.container(horizontal=True, vertical_alignment="bottom", width="content", key="library_tools")
+    deleted = library().deleted()
+    undo_bar(deleted)
     entries = library().entries()
-    if not entries:
-        empty_state(
-            "edit_note",
-            "Write your first scenario",
-            "Choose New scenario above. A template shows every part once, and the editor tells you what is missing.",
-        )
+    if entries:
+        found, excerpts = _found(entries)
+        _list(found, excerpts)
     else:
-        _list(entries)
+        found = []
+        _first_steps()
+    with tools:
+        _tools(found, len(entries), deleted)
     _strays()
-    _exchange(entries)
 
 
-def _list(entries: list[ScenarioEntry]) -> None:
-    kind, words = _filters(len(entries))
-    found = [one for one in entries if kind in ("", one.type)]
-    excerpts: dict[str, str] = {}
-    if words.strip():
-        hits = list(library().search(words, scenario_type=kind or None, limit=_MOST_HITS))
-        found = [hit.entry for hit in hits]
-        excerpts = {hit.entry.id: f"line {hit.line}: {hit.excerpt}" for hit in hits if hit.where == "text"}
-    if not found:
-        st.info("No scenario matches. Clear the search, or choose another type.", icon=":material/search_off:")
-    unsaved = {one.scenario_id for one in library().waiting_drafts()}
-    for one in _page_of(found, key=f"library_page_{kind}_{words}"):
-        _row(one, excerpts.get(one.id, ""), unsaved=one.id in unsaved)
+def _tools(found: list[ScenarioEntry], total: int, deleted: list[DeletedScenario]) -> None:
+    """What can be done with the list as a whole; drawn last, because an export is of what the filters leave."""
+    if st.button("Import files", key="import", icon=":material/upload:", type="tertiary"):
+        import_dialog()
+    if found:
+        export_button(found, total)
+    bin_button(deleted)
+    if st.button("New scenario", type="primary", icon=":material/add:", key="new_scenario"):
+        new_scenario_dialog()
 
 
-def _filters(total: int) -> tuple[str, str]:
-    labels = {"": f"All {total:,}"} | {
-        kind: f"{kind.title()} {number:,}" for kind, number in library().counts().items()
-    }
+def _first_steps() -> None:
+    """Nothing is here yet: the kinds of scene to begin with, each one click away."""
+    empty_state(
+        "edit_note",
+        "Write your first scenario",
+        "Choose how it begins. You get a scene with gaps to fill, and the editor names what is left to do.",
+    )
+    starts = templates(workspace())
+    for column, one in zip(st.columns(len(starts)), starts, strict=True):
+        with column:
+            label = f"{template_icon(one)} **{plain(one.title)}** {plain(one.summary)}"
+            if st.button(label, key=f"start_{one.name}", width="stretch"):
+                new_scenario_dialog(template=one.name)
+    with st.container(horizontal=True, horizontal_alignment="center", key="first_examples"):
+        examples_button()
+
+
+def _found(entries: list[ScenarioEntry]) -> tuple[list[ScenarioEntry], dict[str, str]]:
+    """What the filters leave, and where in their texts the words stand, by id."""
+    kind, words = _filters(Counter(one.type for one in entries))
+    if not words.strip():
+        return [one for one in entries if kind in ("", one.type)], {}
+    hits = list(library().search(words, scenario_type=kind or None, limit=_MOST_HITS))
+    excerpts = {hit.entry.id: f"line {hit.line}: {hit.excerpt}" for hit in hits if hit.where == "text"}
+    return [hit.entry for hit in hits], excerpts
+
+
+def _filters(counts: Counter[str]) -> tuple[str, str]:
+    labels = {"": f"All {counts.total():,}"} | {kind: f"{kind.title()} {counts[kind]:,}" for kind in SCENARIO_TYPES}
+    if words := st.session_state.pop(SEARCH, None):
+        st.session_state["library_search"] = words
     with st.container(horizontal=True, vertical_alignment="center", key="library_filters"):
         kind = st.segmented_control(
             "Type", list(labels), format_func=lambda one: labels[one], default="", key="library_type",
@@ -73,6 +95,15 @@ def _filters(total: int) -> tuple[str, str]:
             icon=":material/search:", live=True,
         )  # fmt: skip
     return kind or "", words or ""
+
+
+def _list(found: list[ScenarioEntry], excerpts: dict[str, str]) -> None:
+    kind, words = st.session_state.get("library_type"), st.session_state.get("library_search")
+    if not found and (kind or words):
+        st.info("No scenario matches. Clear the search, or choose another type.", icon=":material/search_off:")
+    unsaved = {one.scenario_id for one in library().waiting_drafts()} if found else set()
+    for one in _page_of(found, key=f"library_page_{kind}_{words}"):
+        _row(one, excerpts.get(one.id, ""), unsaved=one.id in unsaved)
 
 
 def _page_of(found: list[ScenarioEntry], *, key: str) -> list[ScenarioEntry]:
@@ -88,59 +119,35 @@ def _page_of(found: list[ScenarioEntry], *, key: str) -> list[ScenarioEntry]:
 
 
 def _row(one: ScenarioEntry, excerpt: str, *, unsaved: bool) -> None:
-    turns, rolls, errors, warnings = _glance(str(workspace().root), one.id, one.modified_ns, one.size)
+    seen = glance_at(one)
     with st.container(border=True, key=f"card_{one.id}", gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center", key=f"line_{one.id}"):
             with st.container(width="stretch", key=f"title_{one.id}"):
-                label = plain(one.title or one.name.replace("-", " ").capitalize())
-                icon = _ICONS.get(one.type, ":material/description:")
-                if st.button(label, key=f"row_{one.id}", type="tertiary", icon=icon):
-                    st.query_params["file"] = one.id
-                    st.rerun()
+                icon = f":material/{TYPE_ICONS[one.type]}:"
+                if st.button(plain(shown_title(one)), key=f"row_{one.id}", type="tertiary", icon=icon):
+                    open_file(one.id)
             age = moment(one.modified_ns / 1e9, time.time())
-            st.caption(f"{count(turns, 'turn')} · {count(rolls, 'roll')} · {age}", width="content")
+            st.caption(f"{_facts(one, seen)} · {age}", width="content")
             if unsaved:
                 st.badge("unsaved text", color="violet", icon=":material/history_edu:")
-            _verdict(errors, warnings)
+            _verdict(seen)
         if excerpt:
             st.caption(plain(excerpt))
 
 
-def _verdict(errors: int, warnings: int) -> None:
-    if errors:
-        st.badge(count(errors, "error"), color="red", icon=":material/error:")
-    elif warnings:
-        st.badge(count(warnings, "warning"), color="orange", icon=":material/warning:")
+def _facts(one: ScenarioEntry, seen: Glance | None) -> str:
+    return f"{count(seen.turns, 'turn')} · {count(seen.rolls, 'roll')}" if seen else size(one.size)
+
+
+def _verdict(seen: Glance | None) -> None:
+    if seen is None:
+        st.badge("open to check", color="gray", icon=":material/help:")
+    elif seen.errors:
+        st.badge(count(seen.errors, "error"), color="red", icon=":material/error:")
+    elif seen.warnings:
+        st.badge(count(seen.warnings, "warning"), color="orange", icon=":material/warning:")
     else:
         st.badge("ready", color="green", icon=":material/check:")
-
-
-@st.cache_data(max_entries=20_000, show_spinner=False)
-def _glance(root: str, scenario_id: str, changed: int, size: int) -> tuple[int, int, int, int]:
-    """Turns, rolls, errors and warnings of a file; read again when it changes."""
-    try:
-        text = library().read(scenario_id).text
-    except ScenarioMissingError:  # deleted since the list was made
-        return 0, 0, 0, 0
-    scenario = MarkdownParser(vocabulary()).parse_text(text, default_type=scenario_id.partition("/")[0])
-    rolls = sum(turn.speaker == "TOOLCALL" for turn in scenario.conversation)
-    levels = [one.severity.value for one in scenario.diagnostics]
-    return len(scenario.conversation), rolls, levels.count("error"), levels.count("warning")
-
-
-def _undo() -> None:
-    """The way back right after a deletion, and later from the bin."""
-    gone = next((one for one in library().deleted() if one.bin_id == st.session_state.get("just_deleted")), None)
-    if gone is None:
-        return
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key="undo_bar"):
-        st.markdown(f":material/delete: Deleted {plain(gone.scenario_id)}.", width="stretch")
-        st.button("Undo", key="undo_delete", on_click=_bring_back, args=(gone.bin_id,))
-
-
-def _bring_back(bin_id: str) -> None:
-    with told_afterwards():
-        say(f"{plain(library().undelete(bin_id).id)} is back.")
 
 
 def _strays() -> None:
@@ -149,21 +156,5 @@ def _strays() -> None:
         with st.expander(f"{count(len(strays), 'file')} not in this list", icon=":material/help:", key="strays"):
             for one in strays[:SHOWN_STRAYS]:
                 st.markdown(f"- **{plain(one.path)}**: {plain(one.reason)}")
-
-
-def _exchange(entries: list[ScenarioEntry]) -> None:
-    with st.container(horizontal=True, key="library_exchange"):
-        if st.button("Import files", key="import", icon=":material/upload:", type="tertiary"):
-            import_dialog()
-        if entries:
-            st.download_button(
-                "Export all as zip", lambda: export_zip(library()), file_name="scenarios.zip", mime="application/zip",
-                key="export", icon=":material/download:", type="tertiary", on_click="ignore",
-            )  # fmt: skip
-        if deleted := library().deleted():
-            with st.popover(f"Bin {len(deleted)}", icon=":material/delete:", key="bin", type="tertiary"):
-                for one in deleted[:20]:
-                    st.button(
-                        f"Bring back {plain(one.scenario_id)}", key=f"row_bin_{one.bin_id}", type="tertiary",
-                        on_click=_bring_back, args=(one.bin_id,),
-                    )  # fmt: skip
+            if len(strays) > SHOWN_STRAYS:
+                st.caption(f"And {len(strays) - SHOWN_STRAYS:,} more.")

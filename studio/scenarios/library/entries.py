@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from studio.scenarios.grammar import BOM
-from studio.scenarios.library.files import telling
+from studio.scenarios.library.files import MAX_BYTES, telling
 from studio.scenarios.library.names import SUFFIX
 from studio.scenarios.models import SCENARIO_TYPES
 from studio.workspace import Workspace, atomic_write
@@ -101,18 +101,40 @@ class Index:
         """The names in one type's folder, whatever the case of their suffix."""
         return [item.name[: -len(SUFFIX)] for item in _files(self._folder / scenario_type) if _has_suffix(item.name)]
 
+    def content(self, scenario_id: str) -> bytes | None:
+        """The bytes of a file of the list, None when it is gone or became something else; only for ids of `entries`.
+
+        Quicker than asking for the path of an id that somebody typed, which follows every link on the way.
+        """
+        path = self._folder / f"{scenario_id}{SUFFIX}"
+        try:
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        except OSError:
+            return None
+        with os.fdopen(handle, "rb", buffering=0) as stream:
+            return stream.read(MAX_BYTES)
+
     def strays(self) -> list[Stray]:
         """Markdown files below the scenarios folder that are not in the list; they may still be trained on."""
-        listed = {scenario_id + SUFFIX for scenario_id, _, _ in self._scan()}
-        paths = (path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file())
-        wrong = sorted(path for path in paths if path not in listed and path.lower().endswith((SUFFIX, ".markdown")))
-        return [Stray(_shown(path), _reason(path, self._folder / path)) for path in wrong if "/." not in f"/{path}"]
+        found: list[Stray] = []
+        for folder, folders, names in os.walk(self._folder):
+            folders[:] = [name for name in folders if name[0] != "."]
+            below = Path(folder).relative_to(self._folder).as_posix()
+            for name in names:
+                path = Path(folder, name)
+                if _is_markdown(name) and not self._is_listed(below, path) and path.is_file():
+                    shown = name if below == "." else f"{below}/{name}"
+                    found.append(Stray(_shown(shown), _reason(shown, path)))
+        return sorted(found, key=lambda one: one.path)
+
+    def _is_listed(self, below: str, path: Path) -> bool:
+        return below in SCENARIO_TYPES and _may_be_listed(path.name) and not path.is_symlink()
 
     def _scan(self) -> Iterator[tuple[str, Path, os.stat_result]]:
         for scenario_type in SCENARIO_TYPES:
             for item in _files(self._folder / scenario_type):
                 name = item.name
-                if name.endswith(SUFFIX) and not name.startswith(".") and name.isprintable() and name != SUFFIX:
+                if _may_be_listed(name):
                     try:
                         stat = item.stat(follow_symlinks=False)
                     except FileNotFoundError:  # deleted between the look at the folder and the look at the file
@@ -160,6 +182,14 @@ def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
             return
     with items:
         yield from (item for item in items if item.is_file(follow_symlinks=False))
+
+
+def _may_be_listed(name: str) -> bool:
+    return name.endswith(SUFFIX) and name[0] != "." and name.isprintable()
+
+
+def _is_markdown(name: str) -> bool:
+    return name[0] != "." and name.lower().endswith((SUFFIX, ".markdown"))
 
 
 def _has_suffix(name: str) -> bool:

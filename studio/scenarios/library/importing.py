@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,10 +19,12 @@ from studio.scenarios.library.front_matter import read_scenario_type
 from studio.scenarios.library.library import ScenarioLibrary
 from studio.scenarios.library.names import fold, tidy_name
 from studio.scenarios.models import SCENARIO_TYPES
+from studio.workspace import PROJECT_ROOT
 
 Clash = Literal["skip", "rename", "replace"]
 """What to do when a scenario of that name is there: leave it, import as `NAME 2`, or replace it (history keeps it)."""
 Outcome = Literal["created", "replaced", "same", "skipped"]
+_EXAMPLES = PROJECT_ROOT / "data" / "scenarios"
 _MARKDOWN = (".md", ".markdown")
 _BATCH = 200
 """Files added under one hold of the lock, so that others need not wait for a large import."""
@@ -56,6 +59,24 @@ class ImportReport(BaseModel):
     def count(self, outcome: Outcome) -> int:
         """How many files ended so."""
         return sum(1 for one in self.files if one.outcome == outcome)
+
+
+def count_examples(library: ScenarioLibrary) -> int:
+    """How many scenarios the studio brings along for another workspace; none for its own, where they lie already."""
+    own = library.workspace.scenarios_dir.resolve() == _EXAMPLES.resolve()
+    return 0 if own else len(_example_paths())
+
+
+def import_examples(library: ScenarioLibrary) -> ImportReport:
+    """Copy the studio's own scenarios into a workspace; one whose name is taken is left out."""
+    paths = _example_paths()
+    added = library.add_many(((one.parent.name, one.stem, one.read_bytes()) for one in paths), "skip")
+    sources = (f"{one.parent.name}/{one.name}" for one in paths)
+    return ImportReport(files=[_reported(source, *result) for source, result in zip(sources, added, strict=True)])
+
+
+def _example_paths() -> list[Path]:
+    return [path for kind in SCENARIO_TYPES for path in sorted((_EXAMPLES / kind).glob("[!.]*.md"))]
 
 
 class _Candidate(BaseModel):

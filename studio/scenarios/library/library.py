@@ -89,7 +89,7 @@ class ScenarioLibrary:
 
     def search(self, query: str, *, scenario_type: str | None = None, limit: int = 50) -> Iterator[SearchHit]:
         """Scenarios whose name, title or text holds the query; names and titles also with typing mistakes."""
-        return search(self.entries(scenario_type), query, lambda one: read_bytes(self.path(one), one), limit)
+        return search(self.entries(scenario_type), query, self._index.content, limit)
 
     def path(self, scenario_id: str) -> Path:
         """The file of an id. Raises `ScenarioNameError`."""
@@ -132,6 +132,15 @@ class ScenarioLibrary:
             if session is not None:
                 self._drafts.remove(scenario_id, session)
         return revision_of(content)
+
+    def conflict(
+        self, scenario_id: str, text: str, expected_revision: str, *, session: str | None = None
+    ) -> ScenarioConflictError | None:
+        """What `save` would raise now, without saving; None when it would save."""
+        stored = read_bytes(self.path(scenario_id), scenario_id)
+        if stored is not None and (stored == encode(text, scenario_id) or revision_of(stored) == expected_revision):
+            return None
+        return self._conflict(scenario_id, text, stored, expected_revision, session)
 
     def create(self, scenario_type: str, name: str, text: str = "", *, session: str | None = None) -> ScenarioDocument:
         """Make a new scenario.

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.scenarios.library.entries import read_title
 from studio.scenarios.library.errors import ScenarioLibraryError, ScenarioMissingError
 from studio.scenarios.library.front_matter import read_scenario_type, set_scenario_type, set_title
 from studio.scenarios.library.library import ScenarioDocument, ScenarioLibrary
@@ -30,6 +31,11 @@ class Template:
     summary: str
     scenario_type: str
     text: str
+
+    @property
+    def working_title(self) -> str:
+        """What a new scenario is called until its author has a better idea."""
+        return read_title(self.text) or self.title
 
 
 def templates(workspace: Workspace) -> list[Template]:
@@ -70,6 +76,10 @@ def placeholders(text: str) -> list[Span]:
     return [lines.span(match.start(), match.end()) for match in _PLACEHOLDER.finditer(text)]
 
 
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
 def _read(path: Path) -> Template:
     try:
         text = path.read_text(encoding="utf-8")
@@ -83,7 +93,7 @@ def _read(path: Path) -> Template:
     return Template(
         name=path.stem,
         title=title if colon else path.stem.replace("-", " ").capitalize(),
-        summary=summary if colon else words,
+        summary=_capital(summary if colon else words),
         scenario_type=read_scenario_type(text) or "mixed",
         text=kept,
     )

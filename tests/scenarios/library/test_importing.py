@@ -17,11 +17,13 @@ from studio.scenarios.library import (
     ScenarioLibrary,
     ScenarioMissingError,
     Upload,
+    count_examples,
     export_zip,
+    import_examples,
     import_files,
 )
 from studio.scenarios.library.archive import is_safe_path
-from studio.workspace import Workspace
+from studio.workspace import PROJECT_ROOT, Workspace
 
 TEXT = b"<User>Hello</User>\n\n<DM>Good evening.</DM>\n"
 
@@ -241,3 +243,20 @@ def test_hundreds_of_files_come_in_under_several_locks(library: ScenarioLibrary)
     assert imported(library, data).count("created") == 450
     assert library.counts()["combat"] == 450
     assert zlib.crc32(export_zip(library)) == zlib.crc32(export_zip(library))
+
+
+def test_an_empty_file_is_a_scenario_to_be_written(library: ScenarioLibrary) -> None:
+    assert outcomes(imported(library, packed(("combat/a.md", b"")))) == [("created", "combat/a")]
+
+
+def test_the_examples_of_the_studio_come_in_once_and_replace_nothing(library: ScenarioLibrary) -> None:
+    library.create("combat", "tavern-brawl", "mine")
+    number = count_examples(library)
+    report = import_examples(library)
+    assert (report.count("created"), report.count("skipped")) == (number - 1, 1)
+    assert library.read("combat/tavern-brawl").text == "mine"
+    assert import_examples(library).count("same") == number - 1
+
+
+def test_the_studio_does_not_offer_its_own_workspace_what_lies_there() -> None:
+    assert count_examples(ScenarioLibrary(Workspace(PROJECT_ROOT))) == 0

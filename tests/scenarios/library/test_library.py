@@ -22,7 +22,7 @@ BASE = "one\ntwo\nthree\nfour\nfive\n"
 
 
 @given(content=st.binary(max_size=300))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_any_bytes_survive_reading_and_saving(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     library = ScenarioLibrary(Workspace(tmp_path_factory.mktemp("bytes")))
     made = library.create("combat", "a")

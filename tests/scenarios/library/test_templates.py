@@ -38,6 +38,22 @@ def test_a_template_parses_without_errors_and_shows_what_to_replace(template, li
 
 
 @pytest.mark.parametrize("template", SHIPPED, ids=lambda one: one.name)
+def test_a_template_whose_gaps_are_filled_has_no_problem_left(template) -> None:
+    text = template.text
+    for place, gap in reversed(list(enumerate(placeholders(text)))):
+        text = f"{text[: gap.start]}Answer number {place} of mine.{text[gap.end :]}"
+    assert placeholders(text) == []
+    assert MarkdownParser().parse_text(text).diagnostics == []
+
+
+def test_a_template_says_what_a_scenario_is_called_without_a_title(library: ScenarioLibrary) -> None:
+    assert all(one.working_title for one in SHIPPED)
+    made = [create_from_template(library, "combat", library.suggest_name("combat", "New fight")) for _ in range(2)]
+    assert [one.id for one in made] == ["combat/New fight", "combat/New fight 2"]
+    assert [entry.title for entry in library.entries()] == ["New fight", "New fight 2"]
+
+
+@pytest.mark.parametrize("template", SHIPPED, ids=lambda one: one.name)
 def test_every_roll_of_a_template_is_answered_and_adds_up(template) -> None:
     turns = MarkdownParser().parse_text(template.text).conversation
     calls = [call for turn in turns if turn.speaker == "DM" for call in turn.tool_calls]
@@ -68,9 +84,23 @@ def test_a_workspace_can_bring_its_own_templates(library: ScenarioLibrary) -> No
     mine = {one.name: one for one in templates(library.workspace)}
     assert (mine["heist"].title, mine["heist"].summary, mine["heist"].text) == (
         "A heist",
-        "in and out.",
+        "In and out.",
         "<User>Go.</User>\n",
     )
     assert mine["combat"].text == "<User>Mine.</User>\n"
     with pytest.raises(ScenarioMissingError):
         create_from_template(library, "../combat", "a")
+
+
+@pytest.mark.parametrize("template", SHIPPED, ids=lambda one: one.name)
+def test_every_question_of_a_template_is_asked_for_and_nothing_else(template) -> None:
+    found = MarkdownParser().validate_format(template.text).diagnostics
+    assert {one.code for one in found} == {"W008"}
+    assert [(one.span.start, one.span.end) for one in found] == [
+        (one.start, one.end) for one in placeholders(template.text)
+    ]
+
+
+def test_guillemets_of_an_author_are_no_gap() -> None:
+    text = "<User>Elle dit: «Bonsoir, mes amis.»</User>\n\n<DM>«Entrez», répond la voix.</DM>\n"
+    assert "W008" not in {one.code for one in MarkdownParser().validate_format(text).diagnostics}
