@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from studio.scenarios.library.sheet_lines import Edit, Items, after_line, line_start
-from studio.scenarios.models import Attack
+from studio.scenarios.library.sheet_lines import Edit, Items, after_line, line_start, newline_of
+from studio.scenarios.models import Attack, Character
 from studio.scenarios.reading import Reading, Turn
 from studio.scenarios.sheet import Sheet, acting_name, stat_name
 from studio.scenarios.vocabulary import ABILITIES, Vocabulary, normalize
@@ -43,6 +43,36 @@ def spoken_stat(key: str, field: str) -> str:
         return key[:3].capitalize()
     words = key.removesuffix("_save").split("_") if field == "saves" else key.split("_")
     return " ".join(word if word in _SMALL_WORDS else word.capitalize() for word in words)
+
+
+def as_read(character: Character, vocabulary: Vocabulary) -> Character:
+    """A character in the words that a sheet is read in: canonical stats, damage without blanks, a maximum."""
+    stats = {}
+    for key, bonus in character.stats.items():
+        field = stat_field(key)
+        stats[canonical_stat(key.removesuffix("_save"), field, vocabulary) if field else key] = bonus
+    attacks = [
+        one.model_copy(update={"damage": one.damage.replace(" ", "").translate(_MINUS)}) for one in character.attacks
+    ]
+    health = character.health
+    if health.max is None:
+        health = health.model_copy(update={"max": health.current})
+    return character.model_copy(update={"stats": stats, "attacks": attacks, "health": health})
+
+
+def pair_text(first: int | None, second: int | None = None) -> str:
+    """`17/21`, or the first number alone; empty when there is none."""
+    return "" if first is None else str(first) if second is None else f"{first}/{second}"
+
+
+def slots_text(slots: Mapping[int, int]) -> str:
+    """`1st x4, 2nd x2`."""
+    return ", ".join(f"{ordinal(level)} x{count}" for level, count in slots.items())
+
+
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `4th`: a level from 1 to 9 as sheets write it."""
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number, 'th') }"
 
 
 def restate(items: Sequence[str], line: str, field: str, left: dict[str, int], vocabulary: Vocabulary) -> list[str]:
@@ -116,6 +146,27 @@ def _edit(offset: int, match: re.Match[str] | None, new: str) -> Iterator[Edit]:
     if match is not None:
         start, end = match.span(match.re.groups)
         yield Edit(offset + start, offset + end, new)
+
+
+def name_edit(text: str, sheet: Sheet, new_name: str) -> Edit:
+    """The edit that puts another name into the heading of a sheet, or the first one."""
+    if sheet.character.name:
+        start = text.find(sheet.character.name, sheet.start, sheet.end)
+        return Edit(start, start + len(sheet.character.name), new_name)
+    marks = len(text[sheet.start : sheet.end]) - len(text[sheet.start : sheet.end].lstrip(" #"))
+    return Edit(sheet.start, sheet.start + marks, f"## {new_name}")
+
+
+def copy_of(reading: Reading, sheet: Sheet, new_name: str) -> Edit:
+    """The edit that puts a copy of a sheet, under another name, below it."""
+    text, newline = reading.text, newline_of(reading.text)
+    start = line_start(text, sheet.start)
+    later = [one.start for one in reading.sections if one.start > sheet.start and one.level <= 2]
+    ends = later[0] if later else reading.tree.system.body_end if reading.tree.system else len(text)
+    at = len(text[:ends].rstrip())
+    named = name_edit(text, sheet, new_name)
+    block = text[start : named.start] + named.text + text[named.end : at]
+    return Edit(at, at, newline * 2 + block + ("" if _NEWLINE_AHEAD.match(text, at) else newline))
 
 
 def place_for(reading: Reading, block: str, newline: str) -> Edit:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.scenarios import Attack, Character, Gauge, MarkdownParser, Progress
+from studio.scenarios import Attack, Character, Gauge, MarkdownParser, Progress, load_vocabulary
 from studio.scenarios.library import PartyEditor, PartyError
+from studio.scenarios.library.party_start import classes, proficiency, starting_character
+from studio.scenarios.library.party_text import as_read
 from studio.workspace import PROJECT_ROOT
 
 SEED = (Path(__file__).parents[1] / "seed_example.md").read_text(encoding="utf-8")
@@ -276,3 +278,173 @@ def test_namesakes_and_strangers_are_refused() -> None:
         with pytest.raises(PartyError):
             edit()
     assert editor.text == DRAGON
+
+
+NUMBERS = st.none() | st.integers(-30, 1200) | st.sampled_from([-(10**9), 10**8])
+BONUSES = st.integers(-1100, 1100)
+CHARACTERS = st.builds(
+    Character,
+    name=st.just("Ilse") | WORDS,
+    character_type=st.sampled_from(["Player Character", "Ally", ""]) | WORDS,
+    class_name=st.sampled_from(["Human Paladin", "Monster Hunter", ""]) | WORDS,
+    level=NUMBERS,
+    health=st.builds(Gauge, current=NUMBERS, max=NUMBERS),
+    experience=st.builds(Progress, current=NUMBERS, next_level=NUMBERS),
+    stats=st.dictionaries(
+        st.sampled_from(["stealth", "strength", "wisdom_save", "initiative", "deft_hands"]) | WORDS, BONUSES, max_size=4
+    ),
+    attacks=st.lists(
+        st.builds(Attack, name=st.just("Mace") | WORDS, bonus=BONUSES, damage=st.just("1d6 + 1") | WORDS), max_size=2
+    ),
+    inventory=st.lists(st.just("Rope (50 ft, silk)") | WORDS, max_size=3),
+    spells=st.lists(st.just("Bless") | WORDS, max_size=3),
+    armor_class=NUMBERS,
+    spell_save_dc=NUMBERS,
+    spell_slots=st.dictionaries(st.integers(-1, 10), st.integers(-1, 120), max_size=3),
+)
+
+
+@given(character=CHARACTERS, form=st.sampled_from(sorted(FORMS)))
+@settings(max_examples=500, deadline=None)
+def test_a_whole_sheet_reads_back_as_asked_or_nothing_is_written(character: Character, form: str) -> None:
+    text = FORMS[form](DRAGON)
+    editor = PartyEditor(text)
+    before = editor.party
+    sheet = text[text.index("## Ilse") : text.index("## Osk")]
+    above, below = text.split(sheet)
+    try:
+        editor.set_character("Ilse", character)
+    except PartyError:
+        assert editor.text == text
+        return
+    expected = as_read(character, load_vocabulary()).model_copy(update={"notes": before[1].notes})
+    assert editor.party == [before[0], expected, before[2]]
+    assert editor.text.startswith(above)
+    if character.name == "Ilse":  # another name goes through the turns, too
+        assert editor.text.endswith(below)
+
+
+HOSTILE = [
+    ("</SYSTEM>", False),
+    ("# x", True),
+    ("<script>alert(1)</script>", True),
+    ("a\n- Level 9", False),
+    ("a\n## Eve", False),
+    ("Dragon 🐉 Zähmer", True),
+    ("[roll: stealth](javascript:alert(1))", True),
+    ("x" * 10_000, True),
+]
+
+
+@pytest.mark.parametrize(("words", "written"), HOSTILE)
+def test_hostile_words_are_written_as_words_or_refused(words: str, written: bool) -> None:
+    editor = PartyEditor(DRAGON)
+    wanted = editor.party[0].model_copy(update={"name": words, "class_name": words, "inventory": [words]})
+    try:
+        editor.set_character("Tamsin", wanted)
+    except PartyError:
+        assert not written
+        assert editor.text == DRAGON
+    else:
+        assert written
+        assert editor.party[0] == wanted
+
+
+def test_a_value_that_is_gone_takes_its_line_along(form: Callable[[str], str]) -> None:
+    text = form(DRAGON)
+    editor = PartyEditor(text)
+    bare = Character(name="Osk", character_type="NPC Companion", class_name="Dwarf Cleric")
+    editor.set_character("Osk", bare)
+    assert editor.party[2] == bare
+    gone, came = changed(text, editor.text)
+    assert came == []
+    assert [one.lstrip("-* ").split(":")[0].split(" ")[0] for one in gone] == [
+        "Level", "Health", "Exp", "Abilities", "Skills", "Saves", "Attacks", "Inventory", "Spells",
+    ]  # fmt: skip
+
+
+def test_initiative_spell_slots_and_save_dc_have_lines_of_their_own(form: Callable[[str], str]) -> None:
+    editor = PartyEditor(form(DRAGON))
+    wanted = editor.party[2]
+    wanted.stats["initiative"] = -1
+    wanted.spell_save_dc, wanted.spell_slots = 14, {1: 4, 2: 3}
+    editor.set_character("Osk", wanted)
+    squeezed = ["".join(one.split()).lstrip("-*") for one in editor.text.splitlines()]
+    assert {"Initiative:-1", "SpellSaveDC:14", "SpellSlots:1stx4,2ndx3"} <= set(squeezed)
+    assert editor.party[2] == wanted
+    editor.set_initiative("Osk", None)
+    editor.set_spell_slots("Osk", {})
+    editor.set_spell_save_dc("Osk", None)
+    assert editor.text == form(DRAGON)
+
+
+def test_a_class_that_reads_like_a_companion_gets_its_key() -> None:
+    editor = PartyEditor("<SYSTEM>\n# Party\n\n## Ada\n- Level 1\n</SYSTEM>\n")
+    editor.set_class("Ada", "Monster Hunter")
+    assert "- Class: Monster Hunter\n" in editor.text
+    assert (editor.party[0].class_name, editor.party[0].character_type) == ("Monster Hunter", "")
+
+
+TWINS = (
+    "<SYSTEM>\n# Party\n\n## Ada\n- Level 1\n\n## ada\n- Level 2\n\n##\n- Level 3\n</SYSTEM>\n\n<User>Ada: Hi.</User>\n"
+)
+
+
+def test_namesakes_and_the_nameless_are_changed_by_their_place() -> None:
+    editor = PartyEditor(TWINS)
+    editor.set_level(1, 5)
+    assert [one.level for one in editor.party] == [1, 5, 3]
+    editor.set_character(1, editor.party[1].model_copy(update={"name": "Bo"}))
+    editor.rename(2, "Cy")
+    assert [one.name for one in editor.party] == ["Ada", "Bo", "Cy"]
+    assert "<User>Ada: Hi.</User>" in editor.text, "the turns belong to the first of two namesakes"
+    editor.remove(1)
+    assert [(one.name, one.level) for one in editor.party] == [("Ada", 1), ("Cy", 3)]
+    for place in (-1, 2):
+        with pytest.raises(PartyError):
+            editor.set_level(place, 1)
+
+
+def test_a_copy_has_every_line_of_the_sheet(form: Callable[[str], str]) -> None:
+    text = form(DRAGON.replace("## Ilse\n", "## Ilse\n- Afraid of: the dark\n"))
+    for name in ("Tamsin", "Ilse", "Osk"):
+        editor = PartyEditor(text)
+        before = editor.party
+        place = [one.name for one in before].index(name)
+        editor.duplicate(name, "Copy")
+        assert editor.party[place + 1] == before[place].model_copy(update={"name": "Copy"})
+        assert changed(text, editor.text)[0] == []
+        editor.remove("Copy")
+        assert editor.party == before
+    for taken in ("osk", ""):
+        with pytest.raises(PartyError):
+            PartyEditor(text).duplicate("Osk", taken)
+
+
+@pytest.mark.parametrize("class_name", classes())
+def test_a_class_of_the_srd_begins_with_numbers_that_no_check_remarks_on(class_name: str) -> None:
+    for level in (1, 4, 11, 20):
+        vocabulary = load_vocabulary()
+        made = starting_character("Mira", "Player Character", f"Elf {class_name}", level, vocabulary)
+        editor = PartyEditor("<User>I look.</User>\n\n<DM>You see.</DM>\n", vocabulary)
+        editor.add(made)
+        assert editor.party == [made]
+        assert made.health.current == made.health.max
+        assert len([one for one in made.stats if one.endswith("_save")]) == 2
+        assert made.attacks
+        assert made.armor_class is not None
+        remarks = [one for one in MarkdownParser().validate_format(editor.text).diagnostics if one.code[0] == "R"]
+        assert remarks == []
+
+
+def test_the_numbers_of_a_level_are_those_of_the_rules() -> None:
+    made = starting_character("Mira", "Player Character", "Dwarf Fighter", 5, load_vocabulary())
+    assert [proficiency(level) for level in (-3, 1, 4, 5, 9, 13, 17, 20, 99)] == [2, 2, 2, 3, 4, 5, 6, 6, 6]
+    assert (made.stats["strength"], made.stats["strength_save"], made.stats["athletics"]) == (4, 7, 7)
+    assert made.health.max == 10 + 2 + 4 * (6 + 2)
+    assert made.experience == Progress(current=6500, next_level=14000)
+    assert made.attacks[0] == Attack(name="Greatsword", bonus=7, damage="2d6+4")
+    assert made.armor_class == 16
+    assert starting_character("X", "", "Wizard", 5, load_vocabulary()).spell_slots == {1: 4, 2: 3, 3: 2}
+    stranger = starting_character("X", "", "Blood Weaver", 2, load_vocabulary())
+    assert (stranger.level, stranger.stats, stranger.experience.next_level) == (2, {}, 900)
