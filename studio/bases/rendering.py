@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -64,11 +64,19 @@ class RenderedConversation:
 
 @dataclass(frozen=True, slots=True)
 class TokenView:
-    """One token as the trained-tokens view shows it; joining all texts gives the rendered text."""
+    """One token as the trained-tokens view shows it; joining all texts gives the rendered text.
+
+    Attributes:
+        text: the characters it stands for; empty for all but the first of several tokens that share a character.
+        id: token id.
+        trained: whether it carries loss.
+        control: whether it is a control token of the template. What a person typed never is.
+    """
 
     text: str
     id: int
     trained: bool
+    control: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,12 @@ class ConversationRenderer:
         while (broken := self._control_pattern.sub(_with_a_space, text)) != text:
             text = broken
         return text
+
+    @cached_property
+    def control_ids(self) -> frozenset[int]:
+        """Ids of the tokens that mean something else than text, such as the start and the end of a turn."""
+        ids = (self.tokenizer.token_to_id(token) for token in control_tokens(self.tokenizer))
+        return frozenset(one for one in ids if one is not None)
 
     @cached_property
     def _control_pattern(self) -> re.Pattern[str]:
@@ -196,11 +210,21 @@ def render_conversation(
     return ConversationRenderer(tokenizer, template).render(messages, add_generation_prompt=add_generation_prompt)
 
 
-def token_views(rendered: RenderedConversation) -> list[TokenView]:
-    """Every token with its text, for showing what is trained. Of several tokens in one character the first shows it."""
-    views, shown = [], 0
-    for token, trained, (_, end) in zip(rendered.ids, rendered.mask, rendered.offsets, strict=True):
-        views.append(TokenView(rendered.text[shown:end], token, trained))
+def token_views(
+    rendered: RenderedConversation, *, tokens: range | None = None, control: Container[int] = frozenset()
+) -> list[TokenView]:
+    """Every token with its text, for showing what is trained. Of several tokens in one character the first shows it.
+
+    Args:
+        tokens: only these, from the start of a turn (`TurnSpan.tokens`); None for all.
+        control: ids of control tokens (`ConversationRenderer.control_ids`).
+    """
+    wanted = range(len(rendered.ids)) if tokens is None else tokens
+    views: list[TokenView] = []
+    shown = rendered.offsets[wanted.start - 1][1] if wanted.start else 0
+    for index in wanted:
+        token, end = rendered.ids[index], rendered.offsets[index][1]
+        views.append(TokenView(rendered.text[shown:end], token, rendered.mask[index], token in control))
         shown = max(shown, end)
     return views
 

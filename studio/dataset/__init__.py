@@ -12,9 +12,11 @@ from studio.dataset.models import (
     TrainingRow,
 )
 from studio.dataset.processor import TrainingDataProcessor
+from studio.dataset.windows import Cut, Window, cut_conversation
 
 __all__ = [
     "SPLITS",
+    "Cut",
     "DatasetManifest",
     "DatasetSettings",
     "ProcessedDataset",
@@ -24,4 +26,6 @@ __all__ = [
     "TrainingDataProcessor",
     "TrainingPair",
     "TrainingRow",
+    "Window",
+    "cut_conversation",
 ]

@@ -11,6 +11,7 @@ from html import escape
 from typing import Literal
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 
 from studio.scenarios import ConversationTurn, Vocabulary, find_directives
 
@@ -22,6 +23,16 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks":
 _OUTCOMES = {"<em>SUCCESS</em>": "good", "<em>FAILED</em>": "bad"}
 # Stand for the brackets of a directive while markdown is read; private-use characters that no one types.
 _OPEN, _CLOSE = "\ue0d0", "\ue0d1"
+
+
+def _below_the_title(state: StateCore) -> None:
+    """A page has one title of the first order, and it is not in a bubble."""
+    for token in state.tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = {"h1": "h2", "h2": "h3"}.get(token.tag, token.tag)
+
+
+_MARKDOWN.core.ruler.push("below_the_title", _below_the_title)
 
 
 def story_html(turns: Iterable[ConversationTurn], vocabulary: Vocabulary) -> str:
@@ -39,6 +50,14 @@ def turn_html(speaker: Speaker, content: str, vocabulary: Vocabulary, *, name: s
     return (
         f'<div class="turn {speaker.lower()}"><div class="who">{who}</div><div class="body">{body}{cursor}</div></div>'
     )
+
+
+def scene_html(text: str) -> str:
+    """The SYSTEM block as the scene that the story is set in; empty when nobody wrote one."""
+    if not text.strip():
+        return ""
+    body = _MARKDOWN.render(text)
+    return f'<div class="turn scene"><div class="who">Scene and party</div><div class="body">{body}</div></div>'
 
 
 def _prose(content: str, vocabulary: Vocabulary) -> str:

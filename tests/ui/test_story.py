@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.scenarios import ConversationTurn, MarkdownParser, Vocabulary, load_vocabulary
-from studio.ui.story import Speaker, story_html, turn_html
+from studio.ui.story import Speaker, scene_html, story_html, turn_html
 from studio.workspace import PROJECT_ROOT
 from tests.ui.html_check import Reading
 
@@ -106,3 +106,28 @@ def test_every_shipped_scenario_reads_as_bubbles() -> None:
 
 def test_an_empty_turn_is_an_empty_bubble() -> None:
     assert Reading(story_html([ConversationTurn(speaker="User", content="")], VOCABULARY)).text.strip() == "Player"
+
+
+@given(markup | st.text())
+def test_no_text_of_the_system_block_becomes_markup(text: str) -> None:
+    Reading(scene_html(text)).assert_harmless()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_of_the_system_block_is_text(text: str) -> None:
+    Reading(scene_html(f"# Party\n\n## {text}\n- {text}\n\n{text}")).assert_harmless()
+
+
+def test_the_system_block_is_the_scene_with_its_headings() -> None:
+    reading = Reading(scene_html("# World\nAn old forest.\n\n# Party\n\n## Ada\n- Level 3"))
+    assert [tag for tag, _ in reading.elements if tag in {"h2", "h3", "li"}] == ["h2", "h2", "h3", "li"]
+    assert reading.text.startswith("Scene and party")
+
+
+def test_without_a_system_block_there_is_no_scene() -> None:
+    assert scene_html(" \n ") == ""
+
+
+def test_a_heading_in_a_bubble_is_not_the_title_of_the_page() -> None:
+    for html in (scene_html("# World\n\nWorld\n# Two"), turn_html("DM", "# Chapter one", VOCABULARY)):
+        assert "h1" not in [tag for tag, _ in Reading(html).elements]
