@@ -7,6 +7,7 @@ from studio.scenarios.directives import Directive, Problem, Trouble, find_direct
 from studio.scenarios.exchanges import is_success, read_outcome
 from studio.scenarios.fixes import FixedText, apply_fixes, fix_text
 from studio.scenarios.formats import WRITERS
+from studio.scenarios.grammar import BOM
 from studio.scenarios.messages import Message, to_messages
 from studio.scenarios.models import (
     SCENARIO_TYPES,
@@ -43,6 +44,7 @@ from studio.scenarios.vocabulary import ABILITIES, Argument, Tool, Vocabulary, l
 
 __all__ = [
     "ABILITIES",
+    "BOM",
     "RULES",
     "SCENARIO_TYPES",
     "WRITERS",

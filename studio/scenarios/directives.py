@@ -9,58 +9,25 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import lru_cache
 
+from studio.scenarios.arguments import Problem, Trouble, can_read, quoted, read_arguments, split_pieces
 from studio.scenarios.markdown import code_ranges
 from studio.scenarios.spelling import closest
-from studio.scenarios.vocabulary import Argument, Tool, Vocabulary, normalize
+from studio.scenarios.vocabulary import Tool, Vocabulary, normalize
+
+__all__ = ["Directive", "Problem", "Trouble", "directives_in_code", "find_directives", "format_directive"]
 
 _BRACKETS = re.compile(r"\[([^\[\]\n\r]*)(\])?")
 _LONGEST = 400
+_FULL_WIDTH = {ord(wide): narrow for wide, narrow in zip("［】【］：＝，", "[][]:=,", strict=True)}
+"""What an East Asian keyboard writes instead; one character each, so that offsets stay the same."""
 _ROLL = "roll"
 _ROLL_ONLY = frozenset({_ROLL})
-_LIKE_ROLL = {
-    "check",
-    "save",
-    "saving_throw",
-    "test",
-    "dice",
-    "throw",
-    "skill",
-    "skill_check",
-    "ability_check",
-    "rolls",
-}
-_DICE = re.compile(r"(?:\d{0,3}d\d{1,4}|\d{1,4})(?:\s*[+-]\s*(?:\d{0,3}d\d{1,4}|\d{1,4}))*", re.IGNORECASE)
-_NUMBER = re.compile(r"\d{1,4}")
-_SIGNED = re.compile(r"[+\-−–]?\s*\d{1,7}")
-_SLOT = re.compile(r"([1-9])(?:st|nd|rd|th)?(?:[ -]level)?|level\s+([1-9])", re.IGNORECASE)
-_QUOTES = "\"'“”‘’„«»"
-_TRUE = {"", "true", "yes", "1"}
-
-
-class Problem(StrEnum):
-    """What can be wrong with a request."""
-
-    UNKNOWN_TOOL = "unknown tool"
-    MISSING_NAME = "nothing is named"
-    MISSING_KEYWORD = "the word 'roll:' is missing"
-    MISSING_BRACKET = "the closing bracket is missing"
-    UNKNOWN_ARGUMENT = "unknown argument"
-    BAD_VALUE = "the value does not fit the argument"
-    REPEATED_ARGUMENT = "the argument is given twice"
-    EXCLUDED_ARGUMENT = "the arguments exclude each other"
-    MISSING_VALUE = "a value is missing"
-    SPELLING = "written in another way than the canonical one"
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A problem of one directive, and the piece of text that it is about."""
-
-    problem: Problem
-    subject: str = ""
+_SAVES = frozenset({"save", "saving_throw", "saving"})
+_LIKE_ROLL = _SAVES | {"check", "test", "dice", "throw", "skill", "skill_check", "ability_check", "rolls"}
+_NAMES_A_ROLL = ("_check", "_save", "_throw", "_roll")
+_BEFORE_ARGUMENTS = re.compile(r"[()]|\s+(?=with(?:out)?\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +63,7 @@ class Directive:
 
 def find_directives(text: str, vocabulary: Vocabulary) -> list[Directive]:
     """Every request in `text` outside code, in order, well-formed or not. Never raises."""
-    if "[" not in text:
+    if not _has_bracket(text):
         return []
     directives = _search(text, vocabulary)
     code = code_ranges(text) if directives else []
@@ -105,7 +72,7 @@ def find_directives(text: str, vocabulary: Vocabulary) -> list[Directive]:
 
 def directives_in_code(text: str, vocabulary: Vocabulary) -> list[Directive]:
     """The requests that stand in code spans or fences and therefore do not count."""
-    code = code_ranges(text) if "[" in text else []
+    code = code_ranges(text) if _has_bracket(text) else []
     return [one for one in _search(text, vocabulary) if _inside(one.start, code)] if code else []
 
 
@@ -118,17 +85,12 @@ def format_directive(tool: Tool, arguments: dict[str, str]) -> str:
     return f"[{', '.join([head, *rest])}]"
 
 
-def ordinal(number: int) -> str:
-    """1 -> `1st`, as spell slots are written."""
-    return f"{number}{({1: 'st', 2: 'nd', 3: 'rd'}).get(number, 'th')}"
-
-
 def _value_words(name: str, value: str) -> str:
-    return "" if (name, value) in {("state", "begin"), ("change", "use")} else value
+    return "" if (name, value) in {("state", "begin"), ("change", "use")} else quoted(value)
 
 
 def _named(name: str, value: str) -> str:
-    return name if value == "true" else f"{name}={value}"
+    return name if value == "true" else f"{name}={quoted(value)}"
 
 
 def _inside(offset: int, ranges: list[tuple[int, int]]) -> bool:
@@ -136,8 +98,14 @@ def _inside(offset: int, ranges: list[tuple[int, int]]) -> bool:
     return position >= 0 and ranges[position][0] <= offset < ranges[position][1]
 
 
+def _has_bracket(text: str) -> bool:
+    return "[" in text or "［" in text or "【" in text
+
+
 def _search(text: str, vocabulary: Vocabulary) -> list[Directive]:
-    found = (_directive(match, text, vocabulary) for match in _BRACKETS.finditer(text))
+    wide = not text.isascii() and any(mark in text for mark in "［］【】：＝，")
+    plain = text.translate(_FULL_WIDTH) if wide else text
+    found = (_directive(match, text, vocabulary) for match in _BRACKETS.finditer(plain))
     return [one for one in found if one is not None]
 
 
@@ -146,19 +114,18 @@ def _directive(match: re.Match[str], text: str, vocabulary: Vocabulary) -> Direc
     if not inside or len(inside) > _LONGEST or text[match.end() : match.end() + 1] == "(":
         return None
     head, colon, rest = inside.partition(":")
-    if not colon:
-        head, comma, rest = inside.partition(",")
-        rest = comma + rest
-    reading = _recognize(head, bool(colon), rest, vocabulary)
-    if reading is None or not (closed or (colon and reading.tool)):
+    if "," in head:
+        head, colon, rest = inside.partition(",")
+    reading = _recognize(head, colon, rest, vocabulary)
+    if reading is None or not (closed or (colon == ":" and reading.tool)):
         return None
     arguments, problems = _read_arguments(reading, vocabulary)
-    if not closed:
-        problems.append(Trouble(Problem.MISSING_BRACKET))
-    elif not problems and not _is_canonical(reading.tool, inside, arguments):
-        problems.append(Trouble(Problem.SPELLING))
     end = match.end() if closed else match.start() + len(match[0].rstrip())
     written = text[match.start() : end]
+    if not closed:
+        problems.append(Trouble(Problem.MISSING_BRACKET))
+    elif not problems and not _is_canonical(reading.tool, written, arguments):
+        problems.append(Trouble(Problem.SPELLING))
     return Directive(match.start(), end, written, reading.name, reading.tool, arguments, tuple(problems))
 
 
@@ -173,20 +140,57 @@ class _Reading:
     problems: list[Trouble] = field(default_factory=list)
 
 
-def _recognize(head: str, has_colon: bool, rest: str, vocabulary: Vocabulary) -> _Reading | None:
-    """Which tool a bracket means, or None when it is no request at all."""
-    keyword = normalize(head)
-    first, *pieces = rest.split(",")
-    if has_colon and (keyword == _ROLL or _stands_for_roll(keyword, first, vocabulary)):
+def _recognize(head: str, mark: str, rest: str, vocabulary: Vocabulary) -> _Reading | None:
+    """Which request a bracket means, or None for none; `mark` is what ends the head: a colon, a comma or nothing."""
+    keyword, colon = normalize(head), mark == ":"
+    if colon and (keyword == _ROLL or _stands_for_roll(keyword, rest, vocabulary)):
+        first, *pieces = split_pieces(rest)
         return _roll(first.strip(), pieces, keyword, vocabulary)
     tool = vocabulary.by_spelling.get(keyword)
     if tool is not None and tool.form == "plain":
+        first, *pieces = split_pieces(rest) if colon else ["", *split_pieces(rest)]
         return _Reading(head.strip(), tool, first.strip(), pieces)
-    if not has_colon and (tool := vocabulary.by_name.get(keyword.removesuffix("_check"))) is not None and tool.rolls:
-        return _Reading(head.strip(), tool, "", pieces, [Trouble(Problem.MISSING_KEYWORD)])
-    if 4 < len(keyword) < 24 and _near(keyword, vocabulary.plain_spellings, 85):
+    if keyword in vocabulary.reversed_spellings:
+        return _reversed(head, split_pieces(rest), vocabulary)
+    reading = _named_without_roll(head, keyword, rest, vocabulary, colon=colon)
+    if reading is None and 4 < len(keyword) < 24 and _near(keyword, vocabulary.plain_spellings, 85):
         return _Reading(head.strip(), None, "", [], [Trouble(Problem.UNKNOWN_TOOL, head.strip())])
+    return reading
+
+
+def _named_without_roll(head: str, keyword: str, rest: str, vocabulary: Vocabulary, *, colon: bool) -> _Reading | None:
+    """`[stealth check]`, `[roll stealth]`, `[perception: 15]`, `[damage: 2d6]`: a roll that lost its `roll:`."""
+    problems = [Trouble(Problem.MISSING_KEYWORD)]
+    tool = vocabulary.by_name.get(keyword.removesuffix("_check"))
+    if tool is None and keyword.endswith(_NAMES_A_ROLL):
+        tool = vocabulary.find(keyword)
+    if tool is not None and tool.rolls:
+        first, *pieces = split_pieces(rest)
+        if not colon:
+            return _Reading(head.strip(), tool, "", [first, *pieces], problems)
+        argument = _bare_argument(tool, first.strip(), vocabulary)
+        return None if argument is None else _Reading(head.strip(), tool, "", [argument, *pieces], problems)
+    if (
+        not colon
+        and keyword.startswith("roll_")
+        and _near(keyword.removeprefix("roll_"), vocabulary.roll_spellings, 80)
+    ):
+        reading = _roll(head.strip()[len("roll_") :].strip(), split_pieces(rest), _ROLL, vocabulary)
+        return reading if reading.tool is None else _Reading(head.strip(), reading.tool, "", reading.pieces, problems)
     return None
+
+
+def _bare_argument(tool: Tool, value: str, vocabulary: Vocabulary) -> str | None:
+    """What a value without its name must be: dice of damage, a difficulty; None when it is only text."""
+    names = [name for name in ("dice", "dc") if name in tool.arguments]
+    candidates = [value, *(f"{name}={value}" for name in names)]
+    return next((one for one in candidates if can_read(tool, one, vocabulary)), None)
+
+
+def _reversed(head: str, pieces: list[str], vocabulary: Vocabulary) -> _Reading:
+    """`[long rest]`: the value in front of the name."""
+    tool, value = vocabulary.reversed_spellings[normalize(head)]
+    return _Reading(head.strip(), tool, value, pieces, [Trouble(Problem.SPELLING)])
 
 
 @lru_cache(maxsize=4096)
@@ -199,103 +203,52 @@ def _stands_for_roll(keyword: str, value: str, vocabulary: Vocabulary) -> bool:
 
 
 def _roll(name: str, pieces: list[str], keyword: str, vocabulary: Vocabulary) -> _Reading:
-    tool = vocabulary.find(name)
-    if tool is None and keyword in {"save", "saving_throw"}:
-        tool = vocabulary.find(f"{name} save")
+    """What stands behind `roll:`, or behind a word that was meant for it."""
     if not name:
         return _Reading(name, None, "", pieces, [Trouble(Problem.MISSING_NAME)])
-    if tool is None or not tool.rolls:
-        return _Reading(name, None, "", pieces, [Trouble(Problem.UNKNOWN_TOOL, name)])
     problems = [] if keyword == _ROLL else [Trouble(Problem.MISSING_KEYWORD)]
-    return _Reading(name, tool, "", pieces, problems)
+    tool = (vocabulary.find(f"{name} save") if keyword in _SAVES else None) or vocabulary.find(name)
+    if tool is not None and tool.rolls:
+        return _Reading(name, tool, "", pieces, problems)
+    if (change := _change_behind_roll(name, pieces, vocabulary)) is not None:
+        return change
+    if tool is None and (split := _split_arguments(name, vocabulary)) is not None:
+        tool, found = split
+        return _Reading(name, tool, "", [*found, *pieces], problems or [Trouble(Problem.SPELLING)])
+    return _Reading(name, None, "", pieces, [Trouble(Problem.UNKNOWN_TOOL, name)])
 
 
-def _is_canonical(tool: Tool | None, inside: str, arguments: dict[str, str]) -> bool:
-    """Whether the text is what `format_directive` writes, up to the order and spelling of free values."""
-    if tool is None:
-        return True
-    return inside == (f"roll: {tool.name}" if tool.rolls else tool.spoken) or f"[{inside}]" == format_directive(
-        tool, arguments
-    )
+def _change_behind_roll(name: str, pieces: list[str], vocabulary: Vocabulary) -> _Reading | None:
+    """`[roll: begin combat]`, `[roll: hit points: -6]`: a request that is no roll."""
+    head, _, value = name.partition(":")
+    if normalize(name) in vocabulary.reversed_spellings:
+        return _reversed(name, pieces, vocabulary)
+    tool = vocabulary.find(head)
+    if tool is None or tool.rolls:
+        return None
+    if tool.value and not value and pieces and "=" not in pieces[0]:
+        value, *pieces = pieces
+    return _Reading(head.strip(), tool, value.strip(), pieces, [Trouble(Problem.SPELLING)])
+
+
+def _split_arguments(name: str, vocabulary: Vocabulary) -> tuple[Tool, list[str]] | None:
+    """`perception dc 15 with advantage` -> the tool and its arguments, when commas were forgotten."""
+    words = name.replace("(", " ( ").split()
+    for count in range(min(4, len(words) - 1), 0, -1):
+        tool = vocabulary.find(" ".join(words[:count]))
+        if tool is not None and tool.rolls:
+            pieces = [one for one in _BEFORE_ARGUMENTS.split(" ".join(words[count:])) if one.strip()]
+            return (tool, pieces) if all(can_read(tool, one, vocabulary) for one in pieces) else None
+    return None
+
+
+def _is_canonical(tool: Tool | None, written: str, arguments: dict[str, str]) -> bool:
+    """Whether the text is what `format_directive` writes, up to the order of the arguments."""
+    return tool is None or written == format_directive(tool, arguments)
 
 
 def _read_arguments(reading: _Reading, vocabulary: Vocabulary) -> tuple[dict[str, str], list[Trouble]]:
     if reading.tool is None or not (reading.pieces or reading.tool.value or reading.value):
         return {}, reading.problems
-    reader = _Arguments(reading.tool, vocabulary)
-    values, problems = reader.read(reading.value, reading.pieces)
+    values, problems = read_arguments(reading.tool, reading.value, reading.pieces, vocabulary)
     return values, reading.problems + problems
-
-
-class _Arguments:
-    """Reads the value and the pieces between the commas of one request."""
-
-    def __init__(self, tool: Tool, vocabulary: Vocabulary) -> None:
-        self._tool = tool
-        self._declared = vocabulary.arguments
-        self._values: dict[str, str] = {}
-        self._problems: list[Trouble] = []
-
-    def read(self, value: str, pieces: list[str]) -> tuple[dict[str, str], list[Trouble]]:
-        if self._tool.value:
-            self._read_value(value)
-        elif value:
-            self._problems.append(Trouble(Problem.UNKNOWN_ARGUMENT, value))
-        for piece in pieces:
-            self._read_piece(piece)
-        self._check_exclusions()
-        return self._values, self._problems
-
-    def _read_value(self, value: str) -> None:
-        """The words after the colon: an optional choice first (`remove`, `end`), the rest is the last argument."""
-        *leading, last = self._tool.value
-        for name in leading:
-            word, _, remainder = value.partition(" ")
-            if word.lower() in self._declared[name].choices:
-                self._values[name], value = word.lower(), remainder.strip()
-            else:
-                self._values[name] = self._declared[name].choices[0]
-        if value:
-            self._put(self._declared[last], value)
-        else:
-            self._problems.append(Trouble(Problem.MISSING_VALUE, last))
-
-    def _read_piece(self, piece: str) -> None:
-        written, _, value = piece.partition("=")
-        name = normalize(written)
-        if name not in self._tool.arguments:
-            self._problems.append(Trouble(Problem.UNKNOWN_ARGUMENT, piece.strip()))
-        elif name in self._values:
-            self._problems.append(Trouble(Problem.REPEATED_ARGUMENT, name))
-        else:
-            self._put(self._declared[name], value.strip().strip(_QUOTES))
-
-    def _put(self, argument: Argument, value: str) -> None:
-        read = read_value(argument, value)
-        if read is None:
-            self._problems.append(Trouble(Problem.BAD_VALUE, f"{argument.name}={value}"))
-        self._values[argument.name] = value if read is None else read
-
-    def _check_exclusions(self) -> None:
-        for name in self._values:
-            excluded = self._declared[name].excludes
-            if excluded in self._values and name < excluded:
-                self._problems.append(Trouble(Problem.EXCLUDED_ARGUMENT, f"{name}, {excluded}"))
-
-
-def read_value(argument: Argument, value: str) -> str | None:
-    """The canonical form of an argument's value, or None when it does not fit the argument's type."""
-    if argument.type == "flag":
-        return "true" if value.lower() in _TRUE else None
-    if argument.type == "number":
-        return value if _NUMBER.fullmatch(value) else None
-    if argument.type == "signed":
-        return re.sub(r"\s", "", value).replace("−", "-").replace("–", "-") if _SIGNED.fullmatch(value) else None
-    if argument.type == "dice":
-        return re.sub(r"\s", "", value).lower() if _DICE.fullmatch(value) else None
-    if argument.type == "choice":
-        return value.lower() if value.lower() in argument.choices else None
-    if argument.type == "slot":
-        match = _SLOT.fullmatch(value)
-        return ordinal(int(match[1] or match[2])) if match else None
-    return value or None

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from studio.scenarios.models import Diagnostic, Fix
 from studio.scenarios.parser import MarkdownParser
 
-_ROUNDS = 10
+_ROUNDS = 50
+_MOST_PER_CODE = 100_000
+_CHARACTERS = frozenset({"S014", "S015", "S016", "S017", "S018"})
+"""Codes about single characters. They are fixed before anything else: an invisible one may hide a tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +30,24 @@ def apply_fixes(text: str, diagnostics: Iterable[Diagnostic], *, unsafe: bool = 
 
 
 def fix_text(text: str, parser: MarkdownParser, *, unsafe: bool = False) -> FixedText:
-    """Fix, look again, and so on until nothing is left that a fix could do (or after ten rounds)."""
-    applied = 0
-    diagnostics = parser.validate_format(text).diagnostics
+    """Fix, look again, and so on until nothing is left that a fix could do (or after fifty rounds)."""
+    applied, thorough = 0, _without_limit(parser)
+    diagnostics = thorough.validate_format(text).diagnostics
     for _ in range(_ROUNDS):
-        fixes = _compatible(_wanted(diagnostics, unsafe))
+        first = [one for one in diagnostics if one.code in _CHARACTERS]
+        fixes = _compatible(_wanted(first, unsafe) or _wanted(diagnostics, unsafe))
         fixed = _apply(text, fixes)
         if fixed == text:
             break
         text, applied = fixed, applied + len(fixes)
-        diagnostics = parser.validate_format(text).diagnostics
-    return FixedText(text, applied, diagnostics)
+        diagnostics = thorough.validate_format(text).diagnostics
+    return FixedText(text, applied, parser.validate_format(text).diagnostics)
+
+
+def _without_limit(parser: MarkdownParser) -> MarkdownParser:
+    """The same checks with every finding: a fix must not stop in the middle of a file because a list is full."""
+    limits = parser.settings.limits.model_copy(update={"per_code": _MOST_PER_CODE})
+    return MarkdownParser(parser.vocabulary, parser.settings.model_copy(update={"limits": limits}))
 
 
 def _wanted(diagnostics: Iterable[Diagnostic], unsafe: bool) -> list[Fix]:

@@ -61,12 +61,15 @@ def write_sarif(reports: Iterable[FileReport]) -> Iterator[str]:
     driver = {"name": "studio validate", "rules": [_sarif_rule(code) for code in RULES]}
     yield f'{{"version": "2.1.0", "$schema": "{_SARIF_SCHEMA}", "runs": [{{"tool": {_json({"driver": driver})}, '
     yield '"columnKind": "unicodeCodePoints", "results": ['
-    separator = "\n"
+    separator, unread = "\n", []
     for report in reports:
+        if report.error:
+            unread.append(_sarif_notification(report))
         for one in report.diagnostics:
             yield separator + _json(_sarif_result(report.path, one))
             separator = ",\n"
-    yield "\n]}]}\n"
+    invocation = {"executionSuccessful": not unread, "toolExecutionNotifications": unread}
+    yield f'\n], "invocations": [{_json(invocation)}]}}]}}\n'
 
 
 def write_github(reports: Iterable[FileReport]) -> Iterator[str]:
@@ -92,12 +95,24 @@ def _sarif_rule(code: str) -> dict[str, Any]:
         "id": code,
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.why},
+        "help": {"text": f"{rule.why}\n\nFine:\n{rule.cure}"},
         "defaultConfiguration": {"level": _SARIF_LEVEL[rule.severity]},
     }
 
 
+def _sarif_artifact(path: str) -> dict[str, str]:
+    """Where a file is: a relative reference as it was given, or a file URI."""
+    written = quote(path.replace("\\", "/"), errors="surrogateescape")
+    return {"uri": f"file://{written}" if written.startswith("/") else written}
+
+
+def _sarif_notification(report: FileReport) -> dict[str, Any]:
+    location = {"physicalLocation": {"artifactLocation": _sarif_artifact(report.path)}}
+    return {"level": "error", "message": {"text": report.error}, "locations": [location]}
+
+
 def _sarif_result(path: str, one: Diagnostic) -> dict[str, Any]:
-    artifact = {"uri": quote(path.replace("\\", "/"), errors="surrogateescape")}
+    artifact = _sarif_artifact(path)
     region = {
         "startLine": one.span.line,
         "startColumn": one.span.column,

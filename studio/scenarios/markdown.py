@@ -22,6 +22,7 @@ _CONTEXTUAL = re.compile(
 )
 _HEADING_LINE = re.compile(r"^(#{1,6})(?:[ \t]+([^\n]*))?$", re.MULTILINE)
 _LARGEST_FOR_COMMONMARK = 400_000
+_BLANK_LINE = re.compile(r"(?:\r\n|\n|\r)[ \t]*+(?:\r\n|\n|\r)")
 _TICKS = re.compile(r"`+")
 
 
@@ -57,7 +58,8 @@ def code_ranges(text: str) -> list[tuple[int, int]]:
     ranges: list[tuple[int, int]] = []
     position = 0
     for start, end in [*fences, (len(text), len(text))]:
-        ranges.extend(_code_spans(text, position, start))
+        for first, last in _paragraphs(text, position, start):
+            ranges.extend(_code_spans(text, first, last))
         if end > start:
             ranges.append((start, end))
         position = end
@@ -66,7 +68,7 @@ def code_ranges(text: str) -> list[tuple[int, int]]:
 
 def _plain_headings(text: str) -> Iterator[tuple[int, str, int, int]]:
     for match in _HEADING_LINE.finditer(text):
-        yield len(match[1]), _title(match[2] or ""), match.start(), match.end()
+        yield len(match[1]), _title(match[2] or "").strip(), match.start(), match.end()
 
 
 def _title(written: str) -> str:
@@ -93,6 +95,15 @@ def _fences(text: str) -> Iterator[tuple[int, int]]:
     for token in _block_parser().parse(text.replace("\r\n", " \n").replace("\r", "\n")):
         if token.type == "fence" and token.map:
             yield starts[token.map[0]], starts[token.map[1]]
+
+
+def _paragraphs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Stretches between blank lines: a code span never reaches over one."""
+    position = start
+    for blank in _BLANK_LINE.finditer(text, start, end):
+        yield position, blank.start()
+        position = blank.end()
+    yield position, end
 
 
 def _code_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 
 from studio.errors import WorkspaceError
 from studio.scenarios.checks import run_checks
 from studio.scenarios.meaning import conversation, scenario_type, system_context
 from studio.scenarios.models import ConversationTurn, SystemContext, TrainingScenario, ValidationResult
-from studio.scenarios.reading import Reading
+from studio.scenarios.reading import Reading, printable
 from studio.scenarios.settings import CheckSettings, load_check_settings
 from studio.scenarios.vocabulary import Vocabulary, load_vocabulary
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_HUGE = 1_000_000
+"""Characters."""
 
 
 class MarkdownParser:
@@ -38,7 +42,7 @@ class MarkdownParser:
 
     def parse_text(self, content: str, *, default_type: str = "mixed") -> TrainingScenario:
         """The scenario of a text, with its diagnostics. What is not UTF-8 becomes the replacement character U+FFFD."""
-        reading = Reading(content if content.isascii() else _SURROGATE.sub("\ufffd", content), self.vocabulary)
+        reading = self._read(content)
         return TrainingScenario(
             system_context=system_context(reading),
             conversation=conversation(reading),
@@ -49,24 +53,44 @@ class MarkdownParser:
 
     def extract_system_context(self, content: str) -> SystemContext:
         """The SYSTEM block of a text; empty when there is none."""
-        return system_context(Reading(content, self.vocabulary))
+        return system_context(self._read(content))
 
     def extract_conversation(self, content: str) -> list[ConversationTurn]:
         """The turns of a text."""
-        return conversation(Reading(content, self.vocabulary))
+        return conversation(self._read(content))
 
     def validate_format(self, content: str) -> ValidationResult:
         """What is wrong with a text, in the order of the text."""
-        return ValidationResult(diagnostics=run_checks(Reading(content, self.vocabulary), self.settings))
+        with _collector_paused(len(content)):
+            return ValidationResult(diagnostics=run_checks(self._read(content), self.settings))
+
+    def _read(self, content: str) -> Reading:
+        """Offsets stay the same: every lone surrogate becomes one other character."""
+        return Reading(printable(content), self.vocabulary)
+
+
+@contextmanager
+def _collector_paused(characters: int) -> Iterator[None]:
+    """A huge text becomes millions of objects, none of them garbage: looking at them again and again is in vain."""
+    pause = characters > _HUGE and gc.isenabled()
+    if pause:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pause:
+            gc.enable()
 
 
 def read_text(path: Path) -> str:
     """A file's text with its newlines and byte order mark as they are; bytes that are not UTF-8 survive as surrogates.
 
     Raises:
-        WorkspaceError: the file is missing or cannot be read.
+        WorkspaceError: the file is missing, is no file (a pipe would block for ever), or cannot be read.
     """
     try:
+        if not S_ISREG(path.stat().st_mode):
+            raise OSError(None, "It is not a file.")
         return path.read_bytes().decode("utf-8", errors="surrogateescape")
     except OSError as error:
         raise WorkspaceError(

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +27,10 @@ from studio.scenarios.vocabulary import Vocabulary
 
 MAX_FRONT_MATTER = 65_536
 """Characters of front matter that are read; more is a mistake or an attack."""
-_ALIAS = re.compile(r"\*\w")
+_DEEPEST = 64
+"""Levels of nesting in front matter; the YAML library ends the whole process on some ten thousand."""
+_OPENERS = re.compile(r"[\[{:?-]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -117,7 +122,8 @@ class Reading:
     def _turn(self, node: Node) -> Turn:
         body = self.text[node.body_start : node.body_end]
         content = body.strip()
-        start = node.body_start + (len(body) - len(body.lstrip()) if content else 0)
+        before = len(body) - len(body.lstrip()) if content and len(content) < len(body) else 0
+        start = node.body_start + before
         speaker = SPEAKER_OF_BLOCK[node.block or "User"]
         return Turn(
             node,
@@ -134,16 +140,43 @@ def read_yaml(text: str) -> FrontMatter:
     if len(text) > MAX_FRONT_MATTER:
         return FrontMatter({}, f"it is longer than {MAX_FRONT_MATTER} characters")
     try:
-        if _ALIAS.search(text) and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            return FrontMatter({}, "it uses YAML aliases, which the studio does not follow")
+        if refusal := _refusal(text):
+            return FrontMatter({}, refusal)
         content = yaml.load(text, Loader=_YAML)  # noqa: S506 - a safe loader, the C one where there is one
+        json.dumps(content, default=_date_as_text)
     except yaml.YAMLError as error:
         return FrontMatter({}, str(getattr(error, "problem", "") or error).splitlines()[0])
-    except (RecursionError, ValueError, TypeError, ArithmeticError) as error:
-        return FrontMatter({}, str(error))
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
+        return FrontMatter({}, f"a value in it cannot be read ({str(error).partition(';')[0][:80]})")
     if content is not None and not isinstance(content, dict):
         return FrontMatter({}, "it is no list of `key: value` lines")
     return FrontMatter({str(key): value for key, value in (content or {}).items()})
+
+
+def _refusal(text: str) -> str:
+    """Why YAML that is harmless to look at is not loaded; looked at only when it could nest deeply or has aliases."""
+    if "*" not in text and len(_OPENERS.findall(text)) < _DEEPEST:
+        return ""
+    depth = 0
+    for event in yaml.parse(text, Loader=_YAML):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            return f"it is nested more than {_DEEPEST} levels deep"
+        if isinstance(event, yaml.AliasEvent):
+            return "it uses YAML aliases, which the studio does not follow"
+    return ""
+
+
+def printable(text: str) -> str:
+    """The text with U+FFFD for every lone surrogate (a byte that was not UTF-8); its length stays."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def _date_as_text(value: object) -> str:
+    """What front matter may hold is what JSON can say, and dates."""
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"a value of the type {type(value).__name__} means nothing here")
 
 
 def _moved(one: Heading, by: int) -> Heading:

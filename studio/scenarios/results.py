@@ -1,7 +1,8 @@
 """Result lines, the answers in a TOOLCALL turn: `stealth: 15 (advantage: 7, 15) + 7(skill) = *22*`.
 
-One line has a name, an optional actor, dice, modifiers with a label each, and a starred total. Reading is tolerant and
-never raises; writing gives the canonical form. Nothing is rolled here.
+One line has a name and an optional actor, and then one of three shapes: a roll (dice, modifiers with a label each and
+a starred total), a change (`hit points (Sarah): 17 - 6 = *11*`) or `*done*`. Which one, config/tools.yaml says.
+Reading is tolerant and never raises; writing gives the canonical form. Nothing is rolled here.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ _MODES: dict[str, Mode] = {
 }
 _LONGEST = 1_000
 """Characters of a line; longer ones are no results, and patterns would take long to say so."""
-_HEAD = re.compile(r"\s*([^\W\d][\w '’\-]{0,60}?)\s*(?:\(([^()\n]{1,80})\))?\s*[:：]")
+_HEAD = re.compile(
+    r"\s*(?:[-*•][ \t]+)?\*{0,2}([^\W\d][\w '’\-]{0,60}?)\s*(?:\(([^()\n]{1,80})\))?\s*\*{0,2}[:：]\*{0,2}"
+)
 _TERM = re.compile(r"\s*([+\-−–]?)\s*(\d{1,6})(?:\s*\(([^()\n]{0,80})\))?")
 _TOTAL = re.compile(r"\s*=\s*(\*{0,2})\s*([+\-−–]?\d{1,7})\s*(\*{0,2})\s*")
-_PAIR = re.compile(r"\s*(\w+)\s*:\s*(\d{1,6})\s*,\s*(\d{1,6})\s*")
+_PAIR = re.compile(r"\s*([^\W\d]+)\s*[:：]?\s*(\d{1,6})\s*(?:[,/&]|and)\s*(\d{1,6})\s*")
+_DONE = re.compile(r"\s*\*{0,2}\s*(?:done|ok|okay|yes|noted)\s*[.!]?\s*\*{0,2}\s*", re.IGNORECASE)
 
 
 class ResultProblem(StrEnum):
@@ -82,16 +86,20 @@ class ResultLine:
 
     @property
     def canonical(self) -> str | None:
-        """The line as the engine would write it; None when the tool is unknown or the parts are not all there."""
-        if self.tool is None or not self.dice or self.total is None:
+        """The line as it should be written; None when the tool is unknown or the parts are not all there."""
+        if self.tool is None or ResultProblem.UNREADABLE in self.problems:
             return None
-        name = f"{self.tool.name}{f' ({self.actor})' if self.actor else ''}"
+        name = f"{self.tool.name if self.tool.rolls else self.tool.spoken}{f' ({self.actor})' if self.actor else ''}"
+        if self.tool.result == "done":
+            return f"{name}: *done*"
+        if not self.dice or self.total is None:
+            return None
         terms = " + ".join(str(die) for die in self.dice)
         if self.mode and self.pair:
             terms += f" ({self.mode}: {self.pair[0]}, {self.pair[1]})"
-        for one in self.modifiers:
-            sign = "-" if one.amount < 0 else "+"
-            terms += f" {sign} {abs(one.amount)}({one.label or self.tool.label})"
+        for one in self.modifiers or ((Modifier(0, ""),) if self.tool.dice else ()):
+            label = one.label or self.tool.label
+            terms += f" {'-' if one.amount < 0 else '+'} {abs(one.amount)}{f'({label})' if label else ''}"
         return f"{name}: {terms} = *{self.total}*"
 
     @property
@@ -108,13 +116,16 @@ def parse_result_line(text: str, vocabulary: Vocabulary) -> ResultLine:
         return ResultLine(text, problems=(ResultProblem.UNREADABLE,), start=start, end=end)
     name, actor = head[1].strip(), head[2]
     tool = vocabulary.find(name)
+    if tool is not None and tool.result == "done":
+        problems = () if _DONE.fullmatch(text, head.end()) else (ResultProblem.UNREADABLE,)
+        return ResultLine(text, name, tool, actor.strip() if actor else None, problems=problems, start=start, end=end)
     body = _Body(text, head.end())
     if not body.readable:
-        problems = (ResultProblem.UNREADABLE,)
-        return ResultLine(text, name, tool, actor, problems=problems, start=start, end=end)
+        unreadable = (ResultProblem.UNREADABLE,)
+        return ResultLine(text, name, tool, actor, problems=unreadable, start=start, end=end)
     if tool is None:
         body.problems.insert(0, ResultProblem.UNKNOWN_TOOL)
-    elif tool.dice and len(body.dice) > 1:
+    elif (tool.dice or tool.result == "change") and len(body.dice) > 1:
         body.take_for_modifiers()
     return ResultLine(
         text,

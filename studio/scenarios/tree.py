@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from studio.scenarios.grammar import BLOCK_OF_SPELLING, BOM, FRONT_MATTER_CLOSE, FRONT_MATTER_OPEN, TAG, BlockKind
+from studio.scenarios.loose import loose_close, loose_marks
 
 NodeKind = Literal["bom", "front_matter", "block", "comment", "gap", "stray_close"]
 
@@ -51,12 +52,12 @@ class Tree:
     @property
     def system(self) -> Node | None:
         """The first SYSTEM block, or None."""
-        return next((node for node in self.nodes if node.block == "SYSTEM"), None)
+        return next((node for node in self.nodes if node.block == "SYSTEM" and node.kind == "block"), None)
 
     @property
     def turns(self) -> list[Node]:
-        """The User, DM and TOOLCALL blocks, in order."""
-        return [node for node in self.nodes if node.block is not None and node.block != "SYSTEM"]
+        """The User, DM and TOOLCALL blocks, in order; a closing tag that closes nothing is none."""
+        return [node for node in self.nodes if node.kind == "block" and node.block != "SYSTEM"]
 
 
 def parse_tree(text: str) -> Tree:
@@ -70,14 +71,16 @@ class _Builder:
         self._nodes: list[Node] = []
         self._open: Node | None = None
         self._position = 0
+        """Up to here the nodes are complete, but for the one that is open."""
         self._comments_end = True
 
     def build(self) -> list[Node]:
         self._read_head()
-        match = TAG.search(self._text, self._position)
-        while match is not None:
-            match = TAG.search(self._text, self._take(match))
-        self._finish(len(self._text), len(self._text))
+        for match in TAG.finditer(self._text, self._position):
+            if match.start() >= self._position:  # else it stands in a comment
+                self._take(match)
+        self._read_gap(len(self._text))
+        self._leave_open(len(self._text))
         return self._nodes
 
     def _read_head(self) -> None:
@@ -93,45 +96,87 @@ class _Builder:
             self._nodes.append(node)
             self._position = closing.end()
 
-    def _take(self, match: re.Match[str]) -> int:
-        """Act on one tag; returns where to search on."""
-        if match[2] is None:
-            return self._comment(match)
-        block = BLOCK_OF_SPELLING[match[2].lower()]
-        if not match[1]:
-            self._finish(match.start(), match.start())
-            self._open = Node("block", match.start(), match.end(), match.end(), match.end(), block)
-        elif self._open is not None:
-            self._open.closed_as = block
-            self._finish(match.start(), match.end())
-        else:
-            self._finish(match.start(), match.start())
-            self._nodes.append(Node("stray_close", match.start(), match.end(), match.start(), match.end(), block))
-        self._position = match.end()
-        return self._position
+    def _take(self, match: re.Match[str]) -> None:
+        """Act on one tag."""
+        slash, name, ending = match.groups()
+        if name is None:
+            self._comment(match)
+            return
+        start, end = match.span()
+        if not slash and self._text[end - 1] != ">" and start > 0 and self._text[start - 1] not in "\r\n":
+            return
+        block = BLOCK_OF_SPELLING.get(name) or BLOCK_OF_SPELLING[name.lower()]
+        if self._open is None and start > self._position:
+            self._read_gap(start)
+        current = self._open
+        if slash or (current is not None and current.block == block and (ending or self._ends_a_line(start, end))):
+            self._close(block, start, end)
+            return
+        if current is not None:
+            self._leave_open(start)
+        self._open = Node("block", start, end, end, end, block)
+        self._position = end
 
-    def _comment(self, match: re.Match[str]) -> int:
+    def _ends_a_line(self, start: int, end: int) -> bool:
+        """Whether a tag ends a line that it does not begin, as a closing tag does whose slash was forgotten."""
+        return self._text[end : end + 1] in ("", "\r", "\n") and self._text[start - 1] not in "\r\n"
+
+    def _close(self, block: BlockKind, start: int, end: int) -> None:
+        """A closing tag: the end of the open block, or a stray one."""
+        if self._open is None:
+            self._nodes.append(Node("stray_close", start, end, start, end, block))
+        else:
+            self._open.closed_as, self._open.body_end, self._open.end = block, start, end
+            self._nodes.append(self._open)
+            self._open = None
+        self._position = end
+
+    def _leave_open(self, end: int) -> None:
+        """The open block ends at `end` without its closing tag, or with a misspelled one."""
+        node = self._open
+        if node is None:
+            return
+        at = self._text.rfind("<", node.body_start, end)
+        close = loose_close(self._text, at, end) if at >= 0 else None
+        if close is not None and close.block == node.block:
+            self._close(close.block, close.start, close.end)
+            if end > self._position:
+                self._add("gap", end)
+            return
+        node.body_end = node.end = self._position = end
+        self._nodes.append(node)
+        self._open = None
+
+    def _read_gap(self, end: int) -> None:
+        """What stands between blocks; a tag of another spelling opens a block all the same."""
+        if self._open is not None or end == self._position:
+            return
+        for mark in () if self._text[self._position : end].isspace() else loose_marks(self._text, self._position, end):
+            if mark.closes:
+                if self._open is not None and self._open.block == mark.block:
+                    self._close(mark.block, mark.start, mark.end)
+                continue
+            if self._open is not None:
+                self._leave_open(mark.start)
+            elif mark.start > self._position:
+                self._add("gap", mark.start)
+            self._open = Node("block", mark.start, mark.end, mark.end, mark.end, mark.block)
+            self._position = mark.end
+        if self._open is None and end > self._position:
+            self._add("gap", end)
+
+    def _comment(self, match: re.Match[str]) -> None:
         """A comment counts between blocks only; inside one it is part of the content."""
         if self._open is not None or not self._comments_end:
-            return match.end()
+            return
         close = self._text.find("-->", match.end())
         if close < 0:
             self._comments_end = False
-            return match.end()
-        self._finish(match.start(), match.start())
-        self._nodes.append(Node("comment", match.start(), close + 3, match.end(), close))
-        self._position = close + 3
-        return self._position
-
-    def _finish(self, body_end: int, end: int) -> None:
-        """Close what is open at `body_end`; a gap when nothing is."""
-        if self._open is not None:
-            self._open.body_end, self._open.end = body_end, end
-            self._nodes.append(self._open)
-            self._open = None
-        elif body_end > self._position:
-            self._add("gap", body_end)
-        self._position = end
+            return
+        self._read_gap(match.start())
+        if self._open is None:
+            self._nodes.append(Node("comment", match.start(), close + 3, match.end(), close))
+            self._position = close + 3
 
     def _add(self, kind: NodeKind, end: int) -> None:
         self._nodes.append(Node(kind, self._position, end, self._position, end))

@@ -19,6 +19,8 @@ from studio.workspace import PROJECT_ROOT
 ABILITIES = ("strength", "dexterity", "constitution", "intelligence", "wisdom", "charisma")
 ToolKind = Literal["skill", "ability", "save", "initiative", "attack", "damage", "marker", "state"]
 ArgumentType = Literal["text", "number", "signed", "dice", "flag", "choice", "character", "slot"]
+ResultShape = Literal["roll", "change", "done"]
+"""How an answer is written: dice and bonus, a number before and after, or the word `done`."""
 _SEPARATORS = re.compile(r"[\s_\-]+")
 
 
@@ -32,6 +34,8 @@ class Argument(_Entry):
     name: str
     type: ArgumentType = "text"
     choices: tuple[str, ...] = ()
+    also: dict[str, str] = Field(default_factory=dict, description="Other word -> the choice that it means.")
+    aliases: tuple[str, ...] = Field((), description="Other spellings of the argument's name.")
     excludes: str = Field("", description="Argument that may not stand beside this one.")
     help: str = ""
     example: str = ""
@@ -49,6 +53,7 @@ class Tool(_Entry):
     aliases: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     value: tuple[str, ...] = Field((), description="Arguments that the value of a plain form stands for.")
+    result: ResultShape = "roll"
     needs_answer: bool = False
     has_outcome: bool = False
     help: str = ""
@@ -82,9 +87,30 @@ class Vocabulary(_Entry):
         return found | {normalize(tool.name): tool for tool in self.tools}
 
     @cached_property
+    def argument_spellings(self) -> dict[str, str]:
+        """Every normalized name and alias of an argument -> its name; names win over aliases."""
+        found = {normalize(alias): name for name, one in self.arguments.items() for alias in one.aliases}
+        return found | {normalize(name): name for name in self.arguments}
+
+    @cached_property
+    def reversed_spellings(self) -> dict[str, tuple[Tool, str]]:
+        """`long rest` -> the tool `rest` and its value `long`: choices that people put in front of the name."""
+        return {
+            f"{choice}_{normalize(spelling)}": (tool, choice)
+            for spelling, tool in self.by_spelling.items()
+            if len(tool.value) == 1
+            for choice in self.arguments[tool.value[0]].choices
+        }
+
+    @cached_property
     def plain_spellings(self) -> frozenset[str]:
         """Normalized spellings of the tools that are asked for without `roll:`."""
         return frozenset(spelling for spelling, tool in self.by_spelling.items() if tool.form == "plain")
+
+    @cached_property
+    def roll_spellings(self) -> frozenset[str]:
+        """Normalized spellings of the tools that are asked for with `roll:`."""
+        return frozenset(self.by_spelling) - self.plain_spellings
 
     def find(self, written: str) -> Tool | None:
         """The tool that a spelling means (case, `_`, `-` and spaces do not matter), or None."""
@@ -96,6 +122,9 @@ class Vocabulary(_Entry):
             unknown = [name for name in (*tool.arguments, *tool.value) if name not in self.arguments]
             if unknown:
                 raise ValueError(f"{tool.name} uses arguments that are not declared: {', '.join(unknown)}")
+        for one in self.arguments.values():
+            if lost := sorted(set(one.also.values()) - set(one.choices)):
+                raise ValueError(f"{one.name} has other words for choices that do not exist: {', '.join(lost)}")
         return self
 
 
@@ -105,6 +134,7 @@ class _Kind(_Entry):
     dice: str = ""
     answer: Literal["required", "optional"]
     outcome: bool
+    result: ResultShape = "roll"
     arguments: tuple[str, ...] = ()
 
 
@@ -114,12 +144,15 @@ class _ToolEntry(_Entry):
     aliases: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     value: tuple[str, ...] = ()
+    result: ResultShape | None = None
     help: str = ""
 
 
 class _ArgumentEntry(_Entry):
     type: ArgumentType
     choices: tuple[str, ...] = ()
+    also: dict[str, str] = Field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
     excludes: str = ""
     help: str = ""
     example: str = ""
@@ -177,6 +210,7 @@ def _tool(name: str, entry: _ToolEntry, kind: _Kind) -> Tool:
         aliases=entry.aliases,
         arguments=tuple(dict.fromkeys((*entry.value, *entry.arguments, *kind.arguments))),
         value=entry.value,
+        result=entry.result or kind.result,
         needs_answer=kind.answer == "required",
         has_outcome=kind.outcome,
         help=entry.help,

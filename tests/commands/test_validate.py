@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from studio.scenarios import validate_paths
-from studio.workspace import PROJECT_ROOT
-from tests.commands.running import FINE, HEAD, Studio, finished
+from studio.scenarios import RULES, validate_paths
+from studio.scenarios.library import ScenarioLibrary
+from studio.workspace import PROJECT_ROOT, Workspace
+from tests.commands.running import FINE, HEAD, Studio, finished, process
 
 Write = Callable[[str, str], Path]
 WRONG_SUM = HEAD + (
@@ -176,3 +182,151 @@ def test_editors_and_code_hosts_get_their_own_formats(studio: Studio, write: Wri
     assert (log["version"], result["ruleId"], result["level"]) == ("2.1.0", "T005", "error")
     annotation = studio("validate", path, "--format", "github").out
     assert annotation.startswith(f"::error file={path},line=")
+
+
+def sarif_of(studio: Studio, *paths: Path) -> dict[str, Any]:
+    """The one run of a SARIF log, checked for what the standard (OASIS, 2.1.0) demands of every log."""
+    log = json.loads(studio("validate", *paths, "--format", "sarif").out)
+    assert (log["version"], len(log["runs"])) == ("2.1.0", 1)
+    assert log["$schema"].startswith("https://")
+    (run,) = log["runs"]
+    driver = run["tool"]["driver"]
+    ids = [rule["id"] for rule in driver["rules"]]
+    assert ids == list(RULES)
+    assert all(rule["shortDescription"]["text"] and rule["fullDescription"]["text"] for rule in driver["rules"])
+    assert {rule["defaultConfiguration"]["level"] for rule in driver["rules"]} == {"error", "warning", "note"}
+    assert run["columnKind"] == "unicodeCodePoints"
+    return run
+
+
+def test_a_sarif_log_says_where_in_what_words_and_how_to_fix_it(studio: Studio, write: Write) -> None:
+    path = write("märchen 1.md", WRONG_SUM)
+    (result,) = sarif_of(studio, path)["results"]
+    assert result["message"]["text"]
+    (location,) = result["locations"]
+    uri = location["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri.startswith("file:///")
+    assert uri.endswith("/m%C3%A4rchen%201.md")
+    region = location["physicalLocation"]["region"]
+    assert all(region[name] >= 1 for name in ("startLine", "startColumn", "endLine", "endColumn"))
+    (change,) = result["fixes"][0]["artifactChanges"]
+    assert change["artifactLocation"] == {"uri": uri}
+    (replacement,) = change["replacements"]
+    cut = replacement["deletedRegion"]
+    assert WRONG_SUM[cut["charOffset"] : cut["charOffset"] + cut["charLength"]] == "18"
+    assert replacement["insertedContent"]["text"] == "17"
+
+
+def test_a_relative_path_stays_relative_in_sarif(
+    studio: Studio, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("a b.md", WRONG_SUM)
+    monkeypatch.chdir(tmp_path)
+    (result,) = sarif_of(studio, Path("a b.md"))["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%20b.md"
+
+
+UNREADABLE = Path("/proc/self/mem")
+"""A file that is there and cannot be read from its beginning, also not by an administrator."""
+
+
+def test_a_file_that_cannot_be_read_is_an_error_in_every_format(studio: Studio, write: Write) -> None:
+    fine = write("a.md", FINE)
+    outcome = studio("validate", UNREADABLE, fine)
+    assert (outcome.status, "1 could not be read" in outcome.out) == (1, True)
+    files = studio("validate", UNREADABLE, fine, "--json").document["files"]
+    assert [(bool(one["error"]), one["valid"]) for one in files] == [(True, False), (False, True)]
+    (invocation,) = sarif_of(studio, UNREADABLE, fine)["invocations"]
+    assert invocation["executionSuccessful"] is False
+    assert invocation["toolExecutionNotifications"][0]["level"] == "error"
+    assert studio("validate", UNREADABLE, "--format", "github").out.startswith("::error file=/proc/self/mem::")
+
+
+def test_every_github_line_is_one_workflow_command(studio: Studio, write: Write) -> None:
+    text = WRONG_SUM.replace("Steps on", "100% of, the: steps\ton") + "\n::error::injected\n"
+    lines = studio("validate", write("a,b%.md", text), "--format", "github").out.splitlines()
+    assert len(lines) >= 3
+    for line in lines:
+        assert re.fullmatch(
+            r"::(error|warning|notice) file=[^,:]*,line=\d+,endLine=\d+,col=\d+,endColumn=\d+,title=[STRW]\d{3}::.+",
+            line,
+        )
+
+
+def test_an_empty_file_has_the_two_errors_that_help_to_begin(studio: Studio, write: Write) -> None:
+    document = studio("validate", write("zero.md", ""), "--json").document
+    assert codes(document) == ["S001", "S009"]
+    assert all(one["fix"] for one in document["files"][0]["diagnostics"])
+
+
+def test_a_pipe_is_refused_and_nobody_waits_for_it(studio: Studio, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.md")
+    outcome = studio("validate", tmp_path / "pipe.md")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "no ordinary file" in outcome.err
+
+
+def test_a_folder_leaves_pipes_and_broken_links_out(studio: Studio, write: Write, tmp_path: Path) -> None:
+    path = write("party/a.md", FINE)
+    os.mkfifo(tmp_path / "party" / "pipe.md")
+    (tmp_path / "party" / "gone.md").symlink_to(tmp_path / "nowhere.md")
+    assert [one["path"] for one in studio("validate", path.parent, "--json").document["files"]] == [str(path)]
+
+
+def test_a_broken_link_that_is_named_is_an_error(studio: Studio, tmp_path: Path) -> None:
+    (tmp_path / "gone.md").symlink_to(tmp_path / "nowhere.md")
+    assert studio("validate", tmp_path / "gone.md").status == 1
+
+
+def test_an_editor_can_check_what_is_not_saved_yet() -> None:
+    outcome = finished("validate", "-", "--stdin-name", "new.md", "--json", text=WRONG_SUM)
+    (file,) = outcome.document["files"]
+    assert (outcome.status, file["path"], codes(outcome.document)) == (1, "new.md", ["T005"])
+    fixed = finished("validate", "-", "--fix", text=SLOPPY)
+    assert (fixed.status, fixed.out) == (0, FINE)
+    assert "0 errors" in fixed.err
+
+
+@pytest.mark.parametrize("options", [("-", "other.md"), ("-", "--fix", "--json"), ("-", "--format", "xml"), ()])
+def test_what_cannot_go_together_is_wrong_usage(studio: Studio, options: tuple[str, ...]) -> None:
+    assert studio("validate", *options).status == 2
+
+
+def test_a_fixed_scenario_of_the_workspace_keeps_its_former_text(studio: Studio, write: Write, tmp_path: Path) -> None:
+    path = write("home/data/scenarios/mixed/sloppy.md", SLOPPY)
+    assert studio("--workspace", tmp_path / "home", "validate", path, "--fix").status == 0
+    library = ScenarioLibrary(Workspace.find(tmp_path / "home"))
+    texts = [library.read_version("mixed/sloppy", one.revision) for one in library.versions("mixed/sloppy")]
+    assert (path.read_text(), texts) == (FINE, [FINE, SLOPPY])
+
+
+def many(write: Write, count: int) -> Path:
+    """A folder with so much text that it is checked by several processes, and says more than a pipe holds back."""
+    long = FINE + "<User>On.</User>\n\n<DM>The corridor goes on.\t</DM>\n" * 900
+    paths = [write(f"many/{number:03}.md", long) for number in range(count)]
+    return paths[0].parent
+
+
+def test_interrupting_it_ends_cleanly(write: Write, tmp_path: Path) -> None:
+    with process("validate", many(write, 60), start_new_session=True) as running:
+        assert running.stdout
+        running.stdout.readline()
+        os.killpg(running.pid, signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    assert "Interrupted" in err
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_only_a_terminal_sees_progress(write: Write, tmp_path: Path) -> None:
+    folder = many(write, 12)
+    assert "files/s" not in finished("validate", folder).err
+    ours, theirs = pty.openpty()
+    with process("validate", folder, stderr=theirs) as running:
+        os.close(theirs)
+        running.communicate(timeout=120)
+    shown = os.read(ours, 65_536).decode()
+    os.close(ours)
+    assert "Checking: 12 of 12 files" in shown
+    assert "files/s" in shown

@@ -1,8 +1,12 @@
 """The parser reads the seed example and hands it on as messages."""
 
+import os
 from pathlib import Path
 
-from studio.scenarios import MarkdownParser, to_messages
+import pytest
+
+from studio.errors import WorkspaceError
+from studio.scenarios import MarkdownParser, read_text, to_messages
 
 SEED = Path(__file__).with_name("seed_example.md")
 
@@ -39,3 +43,11 @@ def test_messages_carry_the_text_as_written() -> None:
     assert messages[0].content.startswith("# Role\n")
     assert messages[0].content.endswith("25 gold pieces")
     assert messages[3].content == "perception: 12 + 5(skill) = *17*"
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.md"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(WorkspaceError, match="cannot be opened"):
+            read_text(path)

@@ -59,8 +59,9 @@ Severities can be changed for all scenarios in config/diagnostics.yaml, or for o
 diagnostics: {W003: off, R004: warning}
 ```
 
-Spells, classes, items and experience come from the System Reference Document 5.2.1 by Wizards of the Coast LLC,
-available under the Creative Commons Attribution 4.0 International License
-(https://creativecommons.org/licenses/by/4.0/legalcode), by way of the package dndwright (MIT).
+This work includes material from the System Reference Document 5.2.1 ("SRD 5.2.1") by Wizards of the Coast LLC,
+available at https://www.dndbeyond.com/srd. The SRD 5.2.1 is licensed under the Creative Commons Attribution 4.0
+International License, available at https://creativecommons.org/licenses/by/4.0/legalcode. The studio looks up spells,
+classes, items, conditions and experience in it, by way of the package dndwright (MIT), and writes names in lower case.
 Homebrew is legal: what the document does not know is at most information.
 """

@@ -1,13 +1,11 @@
-"""The R checks: sheets and state changes against the tables of the SRD. Homebrew is legal, so none is an error."""
+"""The R checks of the sheets against the tables of the SRD. Homebrew is legal, so none is an error."""
 
 from __future__ import annotations
 
 from studio.scenarios.checks import game_codes as codes
+from studio.scenarios.checks.game_changes import check_changes
 from studio.scenarios.checks.report import Edit, Report, suggest
-from studio.scenarios.directives import Directive
-from studio.scenarios.exchanges import is_success, read_outcome
 from studio.scenarios.models import Character
-from studio.scenarios.reading import Turn
 from studio.scenarios.sheet import Bullet, Sheet, split_list
 from studio.scenarios.srd import Srd, fold, load_srd
 
@@ -27,8 +25,7 @@ def check_game(report: Report) -> None:
         _check_magic(report, sheet, srd)
         _check_inventory(report, sheet, srd)
         _check_stats(report, sheet)
-    _check_state(report, srd)
-    _check_naturals(report)
+    check_changes(report, srd)
 
 
 def _check_progress(report: Report, sheet: Sheet, srd: Srd) -> None:
@@ -40,10 +37,15 @@ def _check_progress(report: Report, sheet: Sheet, srd: Srd) -> None:
         return
     if not 1 <= one.level <= 20:
         if level_bullet:
-            report.add(codes.BAD_LEVEL, level_bullet.start, level_bullet.end, f"{one.name} is of level {one.level}.")
+            report.add(
+                codes.BAD_LEVEL,
+                level_bullet.start,
+                level_bullet.end,
+                f"{one.name} has level {one.level}; the tables of the game go from 1 to 20. Change the level.",
+            )
         return
     _check_class(report, sheet, srd)
-    if experience is None or not one.is_player:
+    if experience is None:
         return
     begins, next_level = srd.experience[one.level], srd.experience.get(one.level + 1)
     if next_level and one.experience.next_level not in (None, next_level):
@@ -51,11 +53,12 @@ def _check_progress(report: Report, sheet: Sheet, srd: Srd) -> None:
         while report.reading.text[at : at + 1] == " ":
             at += 1
         fix = suggest(f"Change to {next_level}", at, experience.end, str(next_level))
-        said = f"Level {one.level + 1} begins at {next_level} experience, not {one.experience.next_level}."
+        said = f"Level {one.level + 1} begins at {next_level} experience points, not {one.experience.next_level}."
         report.add(codes.NEXT_LEVEL, experience.start, experience.end, said, fix)
     current = one.experience.current
     if current is not None and not begins <= current < (next_level or current + 1):
-        said = f"Level {one.level} is {begins} to {next_level or 'any'} experience; {one.name} has {current}."
+        span = f"level {one.level} goes from {begins} to {next_level or 'any number'}"
+        said = f"{one.name} has {current} experience points; {span}. Change one of the two."
         report.add(codes.LEVEL_EXPERIENCE, experience.start, experience.end, said)
 
 
@@ -69,7 +72,11 @@ def _check_class(report: Report, sheet: Sheet, srd: Srd) -> None:
     if guess and guess != last.lower() and bullet:
         fix = _rename(report, bullet, last, guess.capitalize())
         report.add(
-            codes.UNKNOWN_CLASS, bullet.start, bullet.end, f"{last} is no class of the SRD. {guess.capitalize()}?", fix
+            codes.UNKNOWN_CLASS,
+            bullet.start,
+            bullet.end,
+            f"{last} is no class of the SRD. Did you mean {guess.capitalize()}?",
+            fix,
         )
 
 
@@ -81,10 +88,17 @@ def _check_health(report: Report, sheet: Sheet, srd: Srd) -> None:
     if not 0 <= current <= most:
         fixed = f"{max(0, min(current, most))}/{most}"
         fix = suggest(f"Change to {fixed}", bullet.value_start, bullet.end, fixed)
-        report.add(codes.HEALTH_RANGE, bullet.start, bullet.end, f"{current} of {most} hit points.", fix)
+        report.add(
+            codes.HEALTH_RANGE,
+            bullet.start,
+            bullet.end,
+            f"{one.name} has {current} of {most} hit points: the first number lies between 0 and the second.",
+            fix,
+        )
     die = srd.hit_dice.get(srd.class_of(one.class_name) or "")
     if die and one.level and 1 <= one.level <= 20 and most > (die + 7) * one.level:
-        said = f"A d{die} class has at most {(die + 7) * one.level} hit points at level {one.level}."
+        limit = f"{(die + 7) * one.level} at level {one.level}"
+        said = f"{most} hit points are more than a class with a d{die} can have ({limit}). Check both numbers."
         report.add(codes.HEALTH_TOO_HIGH, bullet.start, bullet.end, said)
 
 
@@ -114,16 +128,25 @@ def _check_spell(report: Report, bullet: Bullet, name: str, one: Character, know
     if spell is None:
         guess = report.guess(fold(name), srd.spells, folded=True)
         right = srd.spells[guess].name if guess else None
-        said = f"{name[:60]} is not in the SRD." + (f" Did you mean {right}?" if right else "")
+        said = f"The SRD does not have the spell {name[:60]}." + (f" Did you mean {right}?" if right else "")
         report.add(codes.UNKNOWN_SPELL, start, end, said, _rename(report, bullet, name, right))
         return
     if known_class is None or one.level is None or not 1 <= one.level <= 20:
         return
     if spell.level > srd.highest_spell(known_class, one.level) and srd.slots.get(known_class):
-        said = f"{spell.name} is a spell of level {spell.level}: too high for a {known_class} of level {one.level}."
+        whose = f"a {known_class} of level {one.level}"
+        said = (
+            f"{spell.name} needs a spell slot of level {spell.level}, which {whose} does not have. "
+            "Raise the level or choose another spell."
+        )
         report.add(codes.SPELL_TOO_HIGH, start, end, said)
     elif known_class not in spell.classes:
-        report.add(codes.OTHER_CLASS_SPELL, start, end, f"{spell.name} is not on the {known_class}'s spell list.")
+        report.add(
+            codes.OTHER_CLASS_SPELL,
+            start,
+            end,
+            f"{spell.name} is not on the spell list of the {known_class}. Fine with a feat or a second class.",
+        )
 
 
 def _check_inventory(report: Report, sheet: Sheet, srd: Srd) -> None:
@@ -136,8 +159,8 @@ def _check_inventory(report: Report, sheet: Sheet, srd: Srd) -> None:
         if guess and not _is_plural(folded, guess):
             start, end = _find(report, bullet, name)
             right = srd.items[guess]
-            said = f"{name[:60]} is not in the SRD. Did you mean {right}?"
-            report.add(codes.UNKNOWN_ITEM, start, end, said)
+            said = f"The SRD does not have {name[:60]}. Did you mean {right}?"
+            report.add(codes.UNKNOWN_ITEM, start, end, said, _rename(report, bullet, name, right))
 
 
 def _is_plural(one: str, other: str) -> bool:
@@ -154,62 +177,6 @@ def _check_stats(report: Report, sheet: Sheet) -> None:
         if bonus > most and bullet is not None:
             said = f"{name.replace('_', ' ')} {bonus:+d} is more than {most:+d}, the most at level {one.level}."
             report.add(codes.BONUS_TOO_HIGH, bullet.start, bullet.end, said)
-
-
-def _check_state(report: Report, srd: Srd) -> None:
-    """Conditions, slots and items as the turns change them."""
-    carried = {one.name.casefold(): {fold(item) for item in one.inventory[:_ITEMS]} for one in report.reading.party}
-    slots = {one.name.casefold(): one.spell_slots for one in report.reading.party}
-    for turn in report.reading.turns:
-        for directive in turn.directives:
-            who = directive.arguments.get("who", "").casefold()
-            if directive.tool_name == "condition":
-                _check_condition(report, turn, directive, srd)
-            elif directive.tool_name == "spell_slot" and slots.get(who):
-                _check_slot(report, turn, directive, slots[who])
-            elif directive.tool_name == "inventory":
-                _check_item(report, turn, directive, carried, who)
-
-
-def _check_condition(report: Report, turn: Turn, directive: Directive, srd: Srd) -> None:
-    written = directive.arguments.get("condition", "").lower()
-    guess = report.guess(written, srd.conditions) if written not in srd.conditions else None
-    if guess:
-        start, end = turn.start + directive.start, turn.start + directive.end
-        at = report.reading.text.lower().find(written, start, end)
-        fix = suggest(f"Change to {guess}", at, at + len(written), guess) if at >= 0 else None
-        report.add(codes.UNKNOWN_CONDITION, start, end, f"{written[:60]} is no condition of the SRD. {guess}?", fix)
-
-
-def _check_slot(report: Report, turn: Turn, directive: Directive, slots: dict[int, int]) -> None:
-    level = directive.arguments.get("level", "")[:1]
-    if level.isdecimal() and int(level) not in slots:
-        place = turn.start + directive.start, turn.start + directive.end
-        report.add(codes.NO_SUCH_SLOT, *place, f"The sheet has no slots of level {level}.")
-
-
-def _check_item(report: Report, turn: Turn, directive: Directive, carried: dict[str, set[str]], who: str) -> None:
-    item = fold(directive.arguments.get("item", ""))
-    if who not in carried or not item:
-        return
-    if directive.arguments.get("action") == "add":
-        carried[who].add(item)
-    elif not any(item in one or one in item for one in carried[who]):
-        place = turn.start + directive.start, turn.start + directive.end
-        report.add(codes.NOT_CARRIED, *place, f"{directive.arguments['who']} does not carry {item[:60]}.")
-
-
-def _check_naturals(report: Report) -> None:
-    for exchange in report.reading.exchanges:
-        attacks = [pair for pair in exchange.pairs if pair.directive.tool_name == "attack" and pair.line.dice]
-        word = read_outcome(exchange.outcome.content) if exchange.outcome else None
-        if len(attacks) != 1 or word is None or exchange.outcome is None:
-            continue
-        die = attacks[0].line.dice[0]
-        if die in (1, 20) and is_success(word) != (die == 20):
-            start = exchange.outcome.start
-            said = f"A natural {die} always {'hits' if die == 20 else 'misses'}."
-            report.add(codes.NATURAL_TWENTY, start, start + word.end(), said)
 
 
 def _find(report: Report, bullet: Bullet, name: str) -> tuple[int, int]:

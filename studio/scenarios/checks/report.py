@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from studio.scenarios.checks.rule import Rule
+from studio.scenarios.checks.tool_call_codes import UNKNOWN_ACTOR
 from studio.scenarios.models import Diagnostic, Fix, Severity
 from studio.scenarios.reading import Reading
 from studio.scenarios.settings import CheckSettings
@@ -45,6 +46,8 @@ class Report:
         self._counts[rule.code] += 1
         if self._counts[rule.code] > self.limits.per_code:
             return
+        if fix is not None and self.reading.text[fix.start : fix.end] == fix.text:
+            fix = None  # it would change nothing
         self._found.append(
             Diagnostic(
                 code=rule.code,
@@ -56,12 +59,28 @@ class Report:
             )
         )
 
+    def is_full(self, rule: Rule) -> bool:
+        """Whether further findings of a code are only counted, so that working out a fix would be in vain."""
+        return self._counts[rule.code] >= self.limits.per_code
+
     def guess(self, written: str, known: Collection[str], at_least: int = 0, *, folded: bool = False) -> str | None:
         """The known word that was probably meant, or None; `at_least` in percent, 0 for the limit of the settings."""
         self._guesses += 1
         if self._guesses > _GUESSES:
             return None
         return closest(written, known, at_least or self.limits.close_match, folded=folded)
+
+    def check_name(self, name: str, start: int, end: int) -> None:
+        """T023 when a name between `start` and `end` is almost one of the party. Others (a goblin) are fine."""
+        names = [one.name for one in self.reading.party if one.name]
+        if not name or not names or name.casefold() in {one.casefold() for one in names}:
+            return
+        guess = self.guess(name, names)
+        if guess is None or _numbered(name, guess):
+            return
+        at = self.reading.text.rfind(name, start, end)
+        fix = suggest(f"Change to {guess}", at, at + len(name), guess) if at >= 0 else None
+        self.add(UNKNOWN_ACTOR, start, end, f"Nobody of the party is called {name[:60]}. Did you mean {guess}?", fix)
 
     def finish(self) -> list[Diagnostic]:
         """Everything found, in the order of the text; what was left out is counted in the last message of its code."""
@@ -74,6 +93,11 @@ class Report:
         last = max(position for position, one in enumerate(self._found) if one.code == code)
         message = f"{self._found[last].message} ({left_out} more like this)"
         self._found[last] = self._found[last].model_copy(update={"message": message})
+
+
+def _numbered(name: str, other: str) -> bool:
+    """`Guard 1` and `Guard 2`: two of a kind, no slip of the pen."""
+    return name.rstrip("0123456789 ") == other.rstrip("0123456789 ") and name[-1:].isdigit()
 
 
 def _printable(message: str) -> str:

@@ -34,7 +34,7 @@ def _overrides(reading: Reading) -> tuple[dict[str, Severity | None], list[str]]
     if written is None:
         return {}, []
     if not isinstance(written, dict):
-        return {}, ["`diagnostics` maps codes to severities, as in {W003: off}."]
+        return {}, ["`diagnostics` is written like this: {W003: off, R004: warning}."]
     found: dict[str, Severity | None] = {}
     refused = []
     for code, level in written.items():
@@ -42,7 +42,7 @@ def _overrides(reading: Reading) -> tuple[dict[str, Severity | None], list[str]]
             if code in RULES:
                 found[code] = read_severity(level)
             else:
-                refused.append(f"{str(code)[:40]} is no code.")
+                refused.append(f"There is no code {str(code)[:40]}. docs/diagnostics.md lists them.")
         except ValueError:
-            refused.append(f"{str(level)[:40]!r} is no severity: use error, warning, info or off.")
+            refused.append(f"{str(level)[:40]!r} cannot be used: write error, warning, info or off.")
     return found, refused

@@ -125,7 +125,7 @@ UNKNOWN_ARGUMENT = Rule(
     "T013",
     "An argument that the request does not take",
     ERROR,
-    "The engine does not know what to do with it.",
+    "The studio does not know what to do with it, and would roll as if it were not there.",
     "turns",
     _GOOD.replace("[roll: stealth]", "[roll: stealth, advantge]"),
     _GOOD.replace("[roll: stealth]", "[roll: stealth, dc=15]"),
@@ -134,7 +134,7 @@ BAD_VALUE = Rule(
     "T014",
     "A value that does not fit the argument",
     ERROR,
-    "The engine needs a number, dice or one of the listed words here.",
+    "The studio can only roll with a number, with dice, or with one of the words that it knows here.",
     "turns",
     _GOOD.replace("[roll: stealth]", "[roll: stealth, dc=hard]"),
     _GOOD.replace("[roll: stealth]", "[roll: stealth, dc=15]"),
@@ -143,7 +143,7 @@ CONFLICTING = Rule(
     "T015",
     "Arguments that conflict",
     ERROR,
-    "Given twice, or advantage together with disadvantage (they cancel out: leave both away).",
+    "The studio cannot know which of two values is meant; advantage and disadvantage cancel each other out.",
     "turns",
     _GOOD.replace("[roll: stealth]", "[roll: stealth, dc=15, dc=12]"),
     _GOOD.replace("[roll: stealth]", "[roll: stealth, dc=15]"),
@@ -266,4 +266,15 @@ OUTCOME_SPELLING = Rule(
     "turns",
     _GOOD.replace("*SUCCESS*", "**Success!**"),
     _GOOD,
+)
+OTHER_CHANGE = Rule(
+    "T029",
+    "An answer that changes something else than the request",
+    WARNING,
+    "A change and its answer must agree, or the book-keeping in the text teaches the model to miscount.",
+    "turns",
+    "<User>I jump.</User>\n\n<DM>The landing is hard.\n\n[hit points: -6, who=Sarah]</DM>\n\n"
+    "<TOOLCALL>hit points (Sarah): 22 - 4 = *18*</TOOLCALL>\n\n<DM>Your ankle throbs.</DM>",
+    "<User>I jump.</User>\n\n<DM>The landing is hard.\n\n[hit points: -6, who=Sarah]</DM>\n\n"
+    "<TOOLCALL>hit points (Sarah): 22 - 6 = *16*</TOOLCALL>\n\n<DM>Your ankle throbs.</DM>",
 )

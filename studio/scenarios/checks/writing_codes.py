@@ -50,7 +50,7 @@ CURLY_QUOTES = Rule(
     "W005",
     "Curly quotes",
     INFO,
-    "They are other tokens than straight ones; a small model learns faster from one kind.",
+    "To a model they are other signs than straight quotes; a small one learns faster from one kind.",
     "turns",
     "<User>I wait.</User>\n\n<DM>“Halt,” says the guard.</DM>",
     '<User>I wait.</User>\n\n<DM>"Halt," says the guard.</DM>',

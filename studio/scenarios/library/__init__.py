@@ -14,7 +14,15 @@ from studio.scenarios.library.errors import (
 )
 from studio.scenarios.library.exporting import export_zip, write_zip
 from studio.scenarios.library.history import HistoryLimits, Version, unified_diff
-from studio.scenarios.library.importing import ImportedFile, ImportReport, Upload, import_files
+from studio.scenarios.library.importing import (
+    Clash,
+    ImportedFile,
+    ImportReport,
+    Upload,
+    count_examples,
+    import_examples,
+    import_files,
+)
 from studio.scenarios.library.library import ScenarioDocument, ScenarioLibrary
 from studio.scenarios.library.merge import Hunk, Merge, merge_texts
 from studio.scenarios.library.party import PartyEditor
@@ -25,6 +33,8 @@ from studio.scenarios.library.snippets import (
     directive_text,
     insert,
     insert_answer,
+    insert_request,
+    insert_turn,
     open_requests,
     rolled_line,
 )
@@ -32,6 +42,7 @@ from studio.scenarios.library.templates import Template, create_from_template, p
 from studio.scenarios.library.text_form import editor_text, stored_text
 
 __all__ = [
+    "Clash",
     "DeletedScenario",
     "Dice",
     "Draft",
@@ -58,13 +69,17 @@ __all__ = [
     "Template",
     "Upload",
     "Version",
+    "count_examples",
     "create_from_template",
     "directive_text",
     "editor_text",
     "export_zip",
+    "import_examples",
     "import_files",
     "insert",
     "insert_answer",
+    "insert_request",
+    "insert_turn",
     "merge_texts",
     "open_requests",
     "placeholders",

@@ -14,11 +14,11 @@ from typing import Protocol
 from studio.scenarios.directives import Directive, find_directives, format_directive
 from studio.scenarios.library.errors import SnippetError
 from studio.scenarios.library.sheet_lines import newline_of
-from studio.scenarios.models import Character
+from studio.scenarios.models import Character, Speaker
 from studio.scenarios.reading import Reading, Turn
 from studio.scenarios.results import Mode, format_result
 from studio.scenarios.sheet import bonus_for, dice_for
-from studio.scenarios.tree import Node
+from studio.scenarios.tree import Node, parse_tree
 from studio.scenarios.vocabulary import Tool, Vocabulary, load_vocabulary
 
 
@@ -107,6 +107,24 @@ def insert(text: str, position: int, snippet: str) -> Insertion:
     head = newline if line_before.strip() and not line_before.rstrip().endswith(">") else ""
     tail = newline if line_after.strip() and not line_after.lstrip().startswith("</") else ""
     return Insertion(text[:at] + head + words + tail + text[at:], at + len(head) + len(words))
+
+
+def insert_turn(text: str, position: int, speaker: Speaker, content: str = "") -> Insertion:
+    """Put a new turn of `speaker` after the block at or before `position`; the cursor stands at its content."""
+    blocks = [node for node in parse_tree(text).nodes if node.kind == "block" and node.start <= position]
+    at = blocks[-1].end if blocks else len(text)
+    newline = newline_of(text)
+    head = "" if not text[:at].strip() else newline * 2
+    rest = text[at:]
+    tail = "" if rest[:1] in ("", "\r", "\n") else newline
+    opened = text[:at] + head + f"<{speaker}>"
+    return Insertion(opened + content.replace("\n", newline) + f"</{speaker}>" + tail + rest, len(opened))
+
+
+def insert_request(text: str, position: int, request: str) -> Insertion:
+    """Put a request of the DM where the cursor is: into the DM turn there, else into a new one after that block."""
+    inside = any(node.block == "DM" and node.body_start <= position <= node.body_end for node in parse_tree(text).nodes)
+    return insert(text, position, request) if inside else insert_turn(text, position, "DM", f"\n\n{request}")
 
 
 def open_requests(text: str, position: int, vocabulary: Vocabulary | None = None) -> list[Directive]:
