@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from studio.machine import look
 from studio.workspace import PROJECT_ROOT, Workspace
 
-NAMES = ("play", "training", "scenarios")
+NAMES = ("scenarios", "editor", "play", "training")
 
 
 def main() -> None:

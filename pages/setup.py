@@ -42,3 +42,9 @@ folders = {
     "Drafts, chats, jobs": here.state_dir,
 }
 st.table({"Folder": list(folders), "Path": [str(one) for one in folders.values()]}, border="horizontal")
+
+st.subheader("Rules of the game", anchor=False)
+st.caption(
+    "The checks of spells, levels and hit points use the System Reference Document 5.2.1 by Wizards of the Coast LLC, "
+    "licensed under the Creative Commons Attribution 4.0 International License."
+)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from studio.workspace import Workspace  # noqa: E402
-from tests.e2e.driver import Scheme, StudioServer, browsing, keyed, launch_browser, press, settle, visit  # noqa: E402
+from tests.e2e.driver import Scheme, StudioServer, browsing, keyed, launch_browser, press, settle, type_at_end, visit  # noqa: E402
 
 WORKSPACE = Workspace(ROOT / ".studio" / "reference")
 IMAGES = ROOT / "docs" / "images"
@@ -38,16 +38,26 @@ def overview(page: Page) -> None:
 
 def scenarios(page: Page) -> None:
     visit(page, BRAWL)
-    page.frame_locator("iframe[title^='streamlit_ace']").locator(".ace_content").click()
-    page.keyboard.press("Control+End")
-    page.keyboard.insert_text(MISTAKE)
-    expect(keyed(page, "problem_0")).to_contain_text("T003")
+    type_at_end(page, MISTAKE)
+    expect(page.locator(".problem").first).to_contain_text("T003")
 
 
 def tokens(page: Page) -> None:
     visit(page, BRAWL)
     page.get_by_role("radio", name="Tokens").click()
     expect(page.locator(".tokens .trained").first).to_be_visible()
+
+
+def party(page: Page) -> None:
+    visit(page, BRAWL)
+    page.get_by_role("radio", name="Party").click()
+    expect(page.get_by_role("button", name="Add character")).to_be_visible()
+
+
+def side_by_side(page: Page) -> None:
+    visit(page, BRAWL)
+    press(page, "enter_wide")
+    expect(keyed(page, "desk_wide")).to_contain_text("<|im_start|>")
 
 
 def library(page: Page) -> None:
@@ -97,7 +107,8 @@ def leave_no_draft(page: Page) -> None:
 
 
 PICTURES: dict[str, Callable[[Page], None]] = {
-    one.__name__: one for one in (overview, scenarios, tokens, library, train, run, models, play, setup)
+    one.__name__: one
+    for one in (overview, scenarios, party, tokens, side_by_side, library, train, run, models, play, setup)
 }
 
 

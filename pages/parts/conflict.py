@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.parts.desk_state import start_afresh
 from pages.parts.layout import library, say, told_afterwards
 from studio.scenarios.library import ScenarioConflictError, unified_diff
 
@@ -34,7 +35,7 @@ def conflict_panel(conflict: ScenarioConflictError, tab: str) -> None:
 def _settle(conflict: ScenarioConflictError, text: str, tab: str) -> None:
     with told_afterwards():
         library().save(conflict.scenario_id, text, conflict.stored_revision, session=tab)
-        st.session_state["edition"] = st.session_state.get("edition", 0) + 1
+        start_afresh()
         say("Saved. The other version is in the history.")
 
 

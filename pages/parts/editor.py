@@ -1,53 +1,106 @@
-"""The scenario editor: Ace with gutter marks and coloured turns, and jumping to a line."""
+"""The editor in the browser: Ace, its problems, its tools and its outline, joined by the desk (see desk.js)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypedDict
 
 import streamlit as st
 from streamlit_ace import st_ace
 
-from studio.scenarios import Diagnostic, Vocabulary
-from studio.ui.editor import gutter_marks, markers
-
-HEIGHT = 620
-_BRIDGE = st.components.v2.component(
-    "studio_editor_bridge", js=(Path(__file__).parent / "editor_bridge.js").read_text(encoding="utf-8")
+from studio.scenarios import TrainingScenario, Vocabulary
+from studio.ui.desk import (
+    SHOWN_PROBLEMS,
+    DeskAction,
+    TextEdit,
+    TypedText,
+    completion_words,
+    outline,
+    problem_rows,
+    safe_count,
 )
+from studio.ui.editor import by_severity, gutter_marks, markers, system_row
+
+HEIGHT = 560
+_HERE = Path(__file__).parent
 
 
-def scenario_editor(
-    shown: str, text: str, diagnostics: Sequence[Diagnostic], vocabulary: Vocabulary, *, key: str
-) -> str | None:
-    """The editor; returns what it holds.
+class TextChange(TypedDict):
+    """A change that the browser is asked to make. `version`: of the text that the edits are about."""
 
-    Args:
-        shown: the text as an editor holds it, with LF line ends.
-        text: the same in the form of the file, which diagnostics are about.
-        key: a new one starts the editor afresh with `shown`.
-    """
-    typed: str | None = st_ace(
-        value=shown,
-        language="markdown",
-        theme="tomorrow_night" if theme() == "dark" else "chrome",
-        height=HEIGHT,
-        wrap=True,
-        tab_size=2,
-        annotations=list(gutter_marks(diagnostics)),
-        markers=list(markers(text, vocabulary, diagnostics)),
-        auto_update=True,
-        key=key,
+    serial: int
+    version: int
+    edits: list[TextEdit]
+    cursor: tuple[int, int] | None
+
+
+def _component(name: str) -> Any:
+    scripts = [(_HERE / f"{one}.js").read_text(encoding="utf-8") for one in ("desk", f"desk_{name}")]
+    css = (_HERE / "desk.css").read_text(encoding="utf-8")
+    return st.components.v2.component(
+        f"studio_desk_{name}", html=f'<div class="{name}">{_INSIDE.get(name, "")}</div>', css=css, js="\n".join(scripts)
     )
-    line, column, turn = st.session_state.get("jump", (0, 0, 0))
-    _BRIDGE(data={"theme": theme(), "line": line, "column": column, "turn": turn}, key=f"bridge_{key}", height=1)
-    return typed
 
 
-def jump_to(line: int, column: int = 1) -> None:
-    """Put the cursor there with the next rerun."""
-    turn = st.session_state.get("jump", (0, 0, 0))[2] + 1
-    st.session_state["jump"] = (line, column, turn)
+_INSIDE = {"outline": '<div class="title">Outline <span class="count"></span></div><ol></ol>'}
+_EDITOR, _PROBLEMS, _OUTLINE, _TOOLS = map(_component, ("editor", "problems", "outline", "tools"))
+
+
+def ace(shown: str, *, key: str) -> None:
+    """The editor itself. A new `key` starts it afresh with `shown`; under the same key `shown` changes nothing."""
+    st_ace(
+        value=shown, language="markdown", theme="tomorrow_night" if theme() == "dark" else "chrome", height=HEIGHT,
+        wrap=True, tab_size=2, placeholder="Write your scenario here.", auto_update=False, key=key,
+    )  # fmt: skip
+
+
+def link(
+    text: str, scenario: TrainingScenario, vocabulary: Vocabulary, *, edition: str, version: int,
+    change: TextChange | None, on_typed: Callable[[TypedText], None], on_action: Callable[[DeskAction], None],
+) -> None:  # fmt: skip
+    """Tell the browser what the engine found in `text`, which is `version` of the editor.
+
+    What the browser reports goes to `on_typed` and `on_action` before the fragment is drawn again.
+    """
+    found, key = scenario.diagnostics, f"link_{edition}"
+    rows, worst = problem_rows(text, found), by_severity(found)[:SHOWN_PROBLEMS]
+    data = {
+        "theme": theme(),
+        "edition": edition,
+        "version": version,
+        "turns": len(scenario.conversation),
+        "marks": gutter_marks(worst),
+        "stretches": markers(text, vocabulary, worst),
+        "problems": rows,
+        "safe": safe_count(found),
+        "more": len(found) - len(rows),
+        "outline": outline(scenario, text, system_row(text)),
+        "change": change,
+    }
+
+    def hear_text() -> None:
+        on_typed(TypedText.model_validate(st.session_state[key]["typed"]))
+
+    def hear_action() -> None:
+        on_action(DeskAction.model_validate(st.session_state[key]["action"]))
+
+    _EDITOR(data=data, key=key, height=1, on_typed_change=hear_text, on_action_change=hear_action)
+
+
+def problems() -> None:
+    """The list of problems; what it shows comes from `link` in the browser."""
+    _PROBLEMS(key="problems")
+
+
+def tools(vocabulary: Vocabulary) -> None:
+    """The row of tools above the editor."""
+    _TOOLS(data={"words": completion_words(vocabulary)}, key="tools")
+
+
+def outline_view(vocabulary: Vocabulary) -> None:
+    """The outline; what it shows comes from `link` in the browser, so that it may stand outside the fragment."""
+    _OUTLINE(data={"words": completion_words(vocabulary)}, key="outline")
 
 
 def theme() -> str:

@@ -42,7 +42,9 @@ def not_utf8(stored: ScenarioDocument) -> None:
 
 def back_button() -> None:
     """The way to the list."""
-    st.button("All scenarios", key="back", icon=":material/arrow_back:", type="tertiary", on_click=_back)
+    if st.button("", key="back", icon=":material/arrow_back:", type="tertiary", help="All scenarios"):
+        st.query_params.pop("file", None)
+        st.rerun()
 
 
 def _left_text(draft: Draft) -> None:
@@ -72,7 +74,3 @@ def _convert(stored: ScenarioDocument) -> None:
     with told_afterwards():
         library().save(stored.id, windows_text(stored.text), stored.revision)
         say("Converted to UTF-8. The file as it was is in the history.")
-
-
-def _back() -> None:
-    st.query_params.pop("file", None)

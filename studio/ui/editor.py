@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TypedDict
 
-from studio.scenarios import Diagnostic, Severity, Vocabulary, find_directives, parse_tree
+from studio.scenarios import BOM, Diagnostic, Severity, Vocabulary, find_directives, parse_tree
 
 # Ace breaks lines at these only; str.splitlines would also break at form feeds and line separators.
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
@@ -39,17 +39,29 @@ class Marker(TypedDict):
 
 
 class Positions:
-    """Offsets of one text as Ace rows and columns."""
+    """Offsets of one text, as a file holds it, as rows and columns of Ace, which shows no byte order mark."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._starts = [0, *(match.end() for match in _LINE_BREAK.finditer(text))]
+        self._starts = [int(text.startswith(BOM)), *(match.end() for match in _LINE_BREAK.finditer(text))]
 
     def place(self, offset: int) -> tuple[int, int]:
         """Row and column of a character offset."""
-        row = bisect_right(self._starts, offset) - 1
+        row = max(0, bisect_right(self._starts, offset) - 1)
         before = self._text[self._starts[row] : offset]
+        if before.isascii():
+            return row, len(before)
         return row, len(before.encode("utf-16-le", errors="surrogatepass")) // 2
+
+    def offset(self, row: int, column: int) -> int:
+        """The character offset of a row and column; a place outside the text becomes the nearest inside."""
+        if row >= len(self._starts):
+            return len(self._text)
+        start = self._starts[max(0, row)]
+        end = self._starts[row + 1] if 0 <= row < len(self._starts) - 1 else len(self._text)
+        line = self._text[start:end].rstrip("\r\n")
+        units = line.encode("utf-16-le", errors="surrogatepass")[: 2 * max(0, column)]
+        return start + len(units.decode("utf-16-le", errors="ignore"))
 
 
 def gutter_marks(diagnostics: Sequence[Diagnostic]) -> list[Annotation]:
@@ -66,14 +78,15 @@ def gutter_marks(diagnostics: Sequence[Diagnostic]) -> list[Annotation]:
 
 
 def markers(text: str, vocabulary: Vocabulary, diagnostics: Sequence[Diagnostic] = ()) -> list[Marker]:
-    """Coloured stretches: turn tags, directives, result lines, and what a problem is about."""
+    """Coloured stretches: whole turns (a bar beside them), tags, directives, results, and what a problem is about."""
     positions, tree = Positions(text), parse_tree(text)
     stretches: list[tuple[int, int, str]] = []
     for node in tree.nodes:
-        if node.block is None:
+        if node.kind != "block" or node.block is None:
             continue
         kind = node.block.lower()
         stretches += [
+            (node.start, node.end, f"studio-turn-{kind}"),
             (node.start, node.body_start, f"studio-tag-{kind}"),
             (node.body_end, node.end, f"studio-tag-{kind}"),
         ]
@@ -95,8 +108,14 @@ def _marker(positions: Positions, start: int, end: int, name: str) -> Marker:
         "endRow": end_row,
         "endCol": end_column,
         "className": name,
-        "type": "text",
+        "type": "fullLine" if name.startswith("studio-turn-") else "text",
     }
+
+
+def system_row(text: str) -> int | None:
+    """The row where the SYSTEM block begins, None when there is none."""
+    node = parse_tree(text).system
+    return None if node is None else Positions(text).place(node.start)[0]
 
 
 def safe_fixes(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:

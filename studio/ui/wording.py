@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
+_SHORTCODE = re.compile(r":(?=[a-z0-9_+/-]+:)")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _FOREVER = 1000 * _DAY  # an estimate beyond this is no estimate
 
@@ -53,8 +55,12 @@ def short_hash(digest: str, digits: int = 12) -> str:
 
 
 def plain(text: str) -> str:
-    """User text for a Streamlit label or message: every character that its markdown gives a meaning is escaped."""
-    return "".join(f"\\{character}" if character in "\\`*_{}[]()<>#+-.!|~$:^&" else character for character in text)
+    """User text for a Streamlit label or message: every character that its markdown gives a meaning is escaped.
+
+    A shortcode (`:material/home:`) gets a word joiner (U+2060) inside: Streamlit looks for those after unescaping.
+    """
+    apart = _SHORTCODE.sub(":\u2060", text)
+    return "".join(f"\\{character}" if character in "\\`*_{}[]()<>#+-.!|~$:^&" else character for character in apart)
 
 
 def printable(text: str) -> str:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Locator, Page, Playwright, expect
 
 from studio.workspace import PROJECT_ROOT, Workspace
 
@@ -36,8 +36,9 @@ Scheme = Literal["light", "dark"]
 class StudioServer:
     """`streamlit run app.py` over one workspace; it can be stopped and started again on the same port."""
 
-    def __init__(self, workspace: Workspace, log: Path) -> None:
+    def __init__(self, workspace: Workspace, log: Path, script: Path = PROJECT_ROOT / "app.py") -> None:
         self.workspace = workspace
+        self._script = script
         self.port = free_port()
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,8 +48,8 @@ class StudioServer:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        environment = {**os.environ, "STUDIO_WORKSPACE": str(self.workspace.root)}
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
+        environment = {**os.environ, "STUDIO_WORKSPACE": str(self.workspace.root), "PYTHONPATH": str(PROJECT_ROOT)}
+        command = [sys.executable, "-m", "streamlit", "run", str(self._script), "--server.port", str(self.port)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
@@ -65,6 +66,13 @@ class StudioServer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+            self._process = None
+
+    def kill(self) -> None:
+        """End the app at once, as a crash would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
             self._process = None
 
     def log_text(self) -> str:
@@ -132,3 +140,29 @@ def keyed(page: Page | Locator, key: str) -> Locator:
 def press(page: Page, key: str) -> None:
     """Click the button of a Streamlit key."""
     keyed(page, key).get_by_role("button").first.click()
+
+
+def editor_of(page: Page) -> FrameLocator:
+    """The frame of the scenario editor, when its text is there and the desk has joined it."""
+    frame = page.frame_locator("iframe[title^='streamlit_ace']")
+    expect(frame.locator(".ace_gutter-cell").first).to_be_visible(timeout=PATIENCE_MS)
+    page.wait_for_function("() => window.studioDesk?.editor && window.studioDesk.fresh")
+    return frame
+
+
+def type_at_end(page: Page, text: str) -> None:
+    """Type behind the last letter of the scenario, and wait until the engine has looked at it."""
+    editor_of(page).locator(".ace_content").first.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.insert_text(text)
+    looked_at(page)
+
+
+def looked_at(page: Page) -> None:
+    """Wait until what the page shows is about the text that is in the editor."""
+    page.wait_for_function("() => window.studioDesk.fresh")
+
+
+def editor_text(page: Page) -> str:
+    """The text in the editor."""
+    return str(page.evaluate("() => window.studioDesk.editor.getValue()"))

@@ -14,7 +14,7 @@ from studio.play import PlaySettings, Sampling, load_session, new_session, save_
 from studio.scenarios import MarkdownParser
 from studio.training import find_run
 from studio.workspace import Workspace, sha256_file
-from tests.e2e.driver import StudioServer, keyed, press, settle, visit
+from tests.e2e.driver import StudioServer, editor_of, keyed, press, settle, type_at_end, visit
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 TRAINING_MS = 420_000
@@ -30,16 +30,13 @@ def test_a_mistake_is_seen_while_typing_fixed_by_one_click_and_saved(page: Page,
     page.get_by_role("button", name="Tavern Brawl").click()
     expect(page.get_by_role("heading", name="Tavern Brawl")).to_be_visible()
     expect(page.get_by_text("No problems. This scenario is ready for training.")).to_be_visible()
-    editor = page.frame_locator("iframe[title^='streamlit_ace']")
-    editor.locator(".ace_content").click()
-    page.keyboard.press("Control+End")
-    page.keyboard.insert_text(NEW_TURNS)
+    type_at_end(page, NEW_TURNS)
 
-    problem = keyed(page, "problem_0")
+    problem = page.locator(".problem")
     expect(problem).to_contain_text("T003")
     expect(problem).to_contain_text("Did you mean perception?")
-    expect(editor.locator(".ace_gutter-cell.ace_error")).to_be_visible()
-    press(page, "fix_0")
+    expect(editor_of(page).locator(".ace_gutter-cell.ace_error")).to_be_visible()
+    problem.get_by_role("button", name="Change to perception").click()
     expect(problem).to_be_hidden()
     expect(page.get_by_text("No problems. This scenario is ready for training.")).to_be_visible()
     expect(page.get_by_text("Not saved yet")).to_be_visible()

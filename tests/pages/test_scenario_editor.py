@@ -57,23 +57,34 @@ def type_text(visit: Visit, library: ScenarioLibrary, scenario_id: str, text: st
 
 def test_a_sound_scenario_has_no_problems_and_nothing_to_save(library: ScenarioLibrary) -> None:
     visit = Visit("scenarios", file=BRAWL)
-    assert "No problems" in visit.words
+    assert visit.problems == []
+    assert visit.told("studio_desk_editor")["turns"] == 38
     assert visit.app.button(key="save").disabled
     assert f"{BRAWL}.md" in visit.words
 
 
-def test_problems_are_shown_with_line_code_and_a_fix_that_one_click_applies(library: ScenarioLibrary) -> None:
+def test_problems_are_told_with_place_code_and_the_edit_that_mends_them(library: ScenarioLibrary) -> None:
     made = library.create("combat", "wrong", WRONG_SUM)
     visit = Visit("scenarios", file=made.id)
-    fixes = [key for key in visit.keys if key.startswith("fix_")]
-    assert fixes
-    assert f"line {WRONG_SUM[: WRONG_SUM.index('= *99*')].count(chr(10)) + 1}" in visit.words
-    visit.click(fixes[0])
-    assert "Not saved yet" in visit.words
-    assert library.read(made.id).text == WRONG_SUM
-    visit.click("save")
-    assert library.read(made.id).text == WRONG_SUM.replace("*99*", "*17*")
-    assert visit.toasts == [f"Saved {made.id}."]
+    wrong = next(one for one in visit.problems if one["code"] == "T005")
+    assert wrong["row"] == WRONG_SUM[: WRONG_SUM.index("= *99*")].count("\n")
+    (edit,) = wrong["edits"]
+    assert edit["text"] == "17"
+    line = WRONG_SUM.split("\n")[edit["startRow"]]
+    assert line[edit["startCol"] : edit["endCol"]] == "99"
+    outline = visit.told("studio_desk_editor")["outline"]
+    assert [one["worst"] for one in outline if one["kind"] == "TOOLCALL"] == ["error"]
+
+
+def test_a_file_that_changed_under_an_editor_with_nothing_unsaved_is_shown_anew(library: ScenarioLibrary) -> None:
+    visit = Visit("scenarios", file=BRAWL)
+    first = visit.told("studio_desk_editor")["edition"]
+    stored = library.read(BRAWL)
+    library.save(BRAWL, stored.text + "\n<User>THEIRS</User>\n", stored.revision)
+    visit.run()
+    assert visit.told("studio_desk_editor")["edition"] != first
+    assert any("changed elsewhere" in one for one in visit.toasts)
+    assert not visit.has("conflict_mine")
 
 
 def test_the_views_show_story_prompt_and_tokens(workspace: Workspace, library: ScenarioLibrary) -> None:
@@ -109,6 +120,7 @@ def test_discarding_goes_back_to_the_file(library: ScenarioLibrary) -> None:
     type_text(visit, library, BRAWL, "nothing")
     visit.click("discard")
     assert "Saved" in visit.words
+    assert visit.told("studio_desk_editor")["change"]["edits"], "the editor makes the change, so that it can be undone"
     assert library.drafts(BRAWL) == []
 
 
@@ -131,12 +143,12 @@ def test_text_of_an_earlier_visit_can_be_forgotten(library: ScenarioLibrary) -> 
 
 
 def two_tabs(library: ScenarioLibrary, mine: str, theirs: str) -> Visit:
-    """The tab whose text can no longer simply be saved, with the conflict on show."""
+    """The tab whose text can no longer simply be saved: the conflict is on show before she tries."""
     visit = Visit("scenarios", file=BRAWL)
     stored = library.read(BRAWL)
     type_text(visit, library, BRAWL, mine)
     library.save(BRAWL, theirs, stored.revision)
-    return visit.run().click("save")
+    return visit.run()
 
 
 def test_two_tabs_that_changed_different_lines_are_merged(library: ScenarioLibrary) -> None:

@@ -6,6 +6,7 @@ own typing, the style sheet, timers that refresh a fragment.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,16 @@ class Visit:
     def figures(self) -> dict[str, str]:
         """The metrics by their labels."""
         return {one.label: one.value for one in self.app.metric}
+
+    def told(self, component: str) -> dict[str, Any]:
+        """What the browser's part of that name was given: `told("studio_desk_editor")`."""
+        found = [one.proto for one in self.app.get("bidi_component") if one.proto.component_name == component]
+        return dict(json.loads(found[-1].json)) if found else {}
+
+    @property
+    def problems(self) -> list[dict[str, Any]]:
+        """The rows of the editor's list of problems."""
+        return list(self.told("studio_desk_editor").get("problems", []))
 
     @property
     def toasts(self) -> list[str]:
