@@ -2,6 +2,7 @@
 
 from studio.scenarios.library.archive import ImportLimits
 from studio.scenarios.library.bin import DeletedScenario
+from studio.scenarios.library.document import ScenarioDocument
 from studio.scenarios.library.drafts import Draft, DraftInfo
 from studio.scenarios.library.entries import ScenarioEntry, Stray
 from studio.scenarios.library.errors import (
@@ -23,7 +24,7 @@ from studio.scenarios.library.importing import (
     import_examples,
     import_files,
 )
-from studio.scenarios.library.library import ScenarioDocument, ScenarioLibrary
+from studio.scenarios.library.library import ScenarioLibrary
 from studio.scenarios.library.merge import Hunk, Merge, merge_texts
 from studio.scenarios.library.party import PartyEditor
 from studio.scenarios.library.search import SearchHit

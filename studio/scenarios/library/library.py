@@ -11,11 +11,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from studio.scenarios.library.bin import Bin, DeletedScenario
+from studio.scenarios.library.document import ScenarioDocument
 from studio.scenarios.library.drafts import Draft, DraftInfo, Drafts, same_scenario
 from studio.scenarios.library.entries import Index, ScenarioEntry, Stray
 from studio.scenarios.library.errors import (
@@ -40,20 +40,6 @@ from studio.scenarios.library.names import fold, free_name, join_id, path_of, sp
 from studio.scenarios.library.search import SearchHit, search
 from studio.scenarios.models import SCENARIO_TYPES
 from studio.workspace import Workspace, atomic_write
-
-
-@dataclass(frozen=True, slots=True)
-class ScenarioDocument:
-    """A scenario as it was read: its text, byte order mark and line ends included, and the revision to save against."""
-
-    id: str
-    text: str
-    revision: str
-
-    @property
-    def is_utf8(self) -> bool:
-        """False when some bytes are not UTF-8; such text has lone surrogates and cannot be shown in a browser."""
-        return not any("\udc80" <= letter <= "\udcff" for letter in self.text)
 
 
 def utc_now() -> datetime:

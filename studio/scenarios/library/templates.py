@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.scenarios.library.document import ScenarioDocument
 from studio.scenarios.library.entries import read_title
 from studio.scenarios.library.errors import ScenarioLibraryError, ScenarioMissingError
 from studio.scenarios.library.front_matter import read_scenario_type, set_scenario_type, set_title
-from studio.scenarios.library.library import ScenarioDocument, ScenarioLibrary
+from studio.scenarios.library.library import ScenarioLibrary
 from studio.scenarios.models import Span
 from studio.scenarios.positions import LineIndex
 from studio.scenarios.tree import parse_tree
