@@ -63,11 +63,12 @@ def check_writing(report: Report) -> None:
     """Every W code."""
     seen: set[str] = set()
     player_said = ""
+    third_person = _third_person(report)
     for turn in report.reading.turns:
         if turn.speaker == "User":
             player_said = turn.content.casefold()
         if turn.speaker == "DM":
-            _check_dm_turn(report, turn, player_said)
+            _check_dm_turn(report, turn, player_said, third_person)
             _check_repeats(report, turn, seen)
         if turn.speaker != "TOOLCALL":
             _check_marks(report, turn)
@@ -75,9 +76,9 @@ def check_writing(report: Report) -> None:
     _check_outcomes(report)
 
 
-def _check_dm_turn(report: Report, turn: Turn, player_said: str) -> None:
+def _check_dm_turn(report: Report, turn: Turn, player_said: str, third_person: re.Pattern[str] | None) -> None:
     content = turn.content
-    _check_speech(report, turn, player_said)
+    _check_speech(report, turn, player_said, third_person)
     _check_request(report, turn)
     limit = report.limits.turn_words
     if len(content) > 2 * limit and (words := content.count(" ") + content.count("\n") + 1) > limit:
@@ -85,10 +86,11 @@ def _check_dm_turn(report: Report, turn: Turn, player_said: str) -> None:
         report.add(codes.ENDLESS_TURN, turn.node.start, turn.node.body_start, said)
 
 
-def _check_speech(report: Report, turn: Turn, player_said: str) -> None:
+def _check_speech(report: Report, turn: Turn, player_said: str, third_person: re.Pattern[str] | None) -> None:
     """The first `you say`, or `Sarah says` of a player's character, that the player did not say before."""
     patterns = [_SPEAKS] if "ou " in turn.content and _SPEAKS.search(turn.content) else []
-    patterns += [one for one in _third_person(report) if one.search(turn.content)]
+    if third_person and third_person.search(turn.content):
+        patterns.append(third_person)
     if not patterns:
         return
     prose = _QUOTED.sub(lambda quote: " " * len(quote[0]), turn.content)
@@ -109,10 +111,10 @@ def _speaks(match: re.Match[str], prose: str, player_said: str) -> bool:
     return begins and not before.endswith(_OPEN) and "?" not in after and verb not in player_said
 
 
-def _third_person(report: Report) -> list[re.Pattern[str]]:
-    """`Sarah says`: one pattern for every player's character."""
+def _third_person(report: Report) -> re.Pattern[str] | None:
+    """`Sarah says`: one pattern for every player's character; None when nobody plays one."""
     names = [re.escape(one.name) for one in report.reading.party[:_PARTY] if one.is_player and one.name]
-    return [_third_person_of("|".join(names))] if names else []
+    return _third_person_of("|".join(names)) if names else None
 
 
 @lru_cache(maxsize=64)
