@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,13 +142,14 @@ def test_a_reader_who_leaves_ends_the_command_quietly() -> None:
     assert running.returncode == 0
 
 
-def test_ctrl_c_ends_a_command_with_130_and_a_sentence(tmp_path: Path) -> None:
-    slow = tmp_path / "slow.md"
-    os.mkfifo(slow)
-    # Opening the pipe waits for its reader: from then on the command waits for text that never comes.
-    with process("validate", slow) as running, slow.open("wb"):
-        running.send_signal(signal.SIGINT)
+def test_ctrl_c_ends_a_command_with_130_and_a_sentence() -> None:
+    with process("validate", "-", stdin=subprocess.PIPE) as running:
+        assert running.stdin
         assert running.stderr
+        # More than a pipe holds: when all is written, the command reads, and waits for an end that never comes.
+        running.stdin.write("x" * 1_000_000)
+        running.stdin.flush()
+        running.send_signal(signal.SIGINT)
         said = running.stderr.read()
     assert running.returncode == 130
     assert "Interrupted" in said
