@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,9 +147,10 @@ def test_ctrl_c_ends_a_command_with_130_and_a_sentence() -> None:
     with process("validate", "-", stdin=subprocess.PIPE) as running:
         assert running.stdin
         assert running.stderr
-        # More than a pipe holds: when all is written, the command reads, and waits for an end that never comes.
-        running.stdin.write("x" * 1_000_000)
+        running.stdin.write("x" * 1_000_000)  # more than a pipe holds: when all is written, the command reads
         running.stdin.flush()
+        while "pipe_read" not in Path(f"/proc/{running.pid}/wchan").read_text():
+            time.sleep(0.05)  # and now it waits for an end that never comes
         running.send_signal(signal.SIGINT)
         said = running.stderr.read()
     assert running.returncode == 130
