@@ -14,7 +14,8 @@ function newDesk() {
     known: 0,       // the version that the engine last spoke about
     words: [],      // what completion offers
     problems: [],   // of `known`
-    editor: null,   // Ace's editor, when it is there
+    editor: null,   // Ace's editor, when it is there, and its frame
+    frame: null,
     report: () => {},
     on(topic, hear) {
       if (!listeners.has(topic)) listeners.set(topic, new Set());
@@ -26,6 +27,7 @@ function newDesk() {
       for (const hear of [...(listeners.get(topic) ?? [])]) hear(value);
     },
     get fresh() { return desk.version === desk.known; },
+    get ready() { return Boolean(desk.editor?.container.isConnected && desk.frame?.isConnected && desk.fresh); },
     goTo(row, column) {
       if (!desk.editor) return;
       desk.editor.resize(true);

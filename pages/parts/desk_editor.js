@@ -146,6 +146,7 @@ function nextProblem() {
 function join(frame, editor, data) {
   desk.ace = frame.contentWindow.ace;
   desk.editor = editor;
+  desk.frame = frame;
   desk.version = desk.known = sentVersion = data.version; // a new frame goes on counting where the engine is
   desk.done = data.change?.serial ?? 0;
   desk.marked = [];
@@ -167,17 +168,18 @@ function join(frame, editor, data) {
   fit();
 }
 function fit() {
-  const frame = desk.editor && frameOf(desk.editor);
+  const frame = desk.frame;
   if (!frame?.isConnected) return window.removeEventListener("resize", fit);
   const room = window.innerHeight - frame.getBoundingClientRect().top - 36;
   desk.editor.container.style.height = `${Math.max(360, room)}px`;
   desk.editor.resize();
 }
-const frameOf = (editor) => editor.container.ownerDocument.defaultView.frameElement;
-function found() {
-  const frame = document.querySelector('iframe[title^="streamlit_ace"]');
+// The frame of this edition: while one editor makes room for the next, both are in the page, the new one last.
+function found(data) {
+  const frame = [...document.querySelectorAll('iframe[title^="streamlit_ace"]')].at(-1);
   const editor = frame?.contentDocument?.querySelector(".ace_editor")?.env?.editor;
-  return editor ? [frame, editor] : null;
+  const former = editor === desk.editor && desk.edition !== data.edition;
+  return editor && !former ? [frame, editor] : null;
 }
 function update([frame, editor], data) {
   dress(frame.contentDocument, data.theme);
@@ -208,17 +210,15 @@ export default function ({ data, setStateValue, setTriggerValue }) {
     if (one.edits && desk.change(one.edits, desk.known)) desk.goTo(one.row, one.column);
     else if (!one.edits) desk.act("fix", { code: one.code, start: one.start });
   };
-  let tries = 0;
-  const waiting = setInterval(() => {
-    const there = found();
-    if (!there && ++tries < 200) return;
-    clearInterval(waiting);
-    if (there) update(there, data);
-  }, 30);
-  const there = found();
-  if (there) {
-    clearInterval(waiting);
+  let waiting = true;
+  const look = () => {
+    const lost = !desk.editor || !desk.frame?.isConnected;
+    const there = waiting || lost ? found(data) : null;
+    if (!there) return;
+    waiting = false;
     update(there, data);
-  }
-  return () => clearInterval(waiting);
+  };
+  look();
+  const timer = setInterval(look, 60);
+  return () => clearInterval(timer);
 }

@@ -144,9 +144,11 @@ def press(page: Page, key: str) -> None:
 
 def editor_of(page: Page) -> FrameLocator:
     """The frame of the scenario editor, when its text is there and the desk has joined it."""
-    frame = page.frame_locator("iframe[title^='streamlit_ace']")
+    frames = page.locator("iframe[title^='streamlit_ace']")
+    expect(frames).to_have_count(1, timeout=PATIENCE_MS)  # two while one editor makes room for the next
+    frame = frames.content_frame
     expect(frame.locator(".ace_gutter-cell").first).to_be_visible(timeout=PATIENCE_MS)
-    page.wait_for_function("() => window.studioDesk?.editor && window.studioDesk.fresh")
+    page.wait_for_function("() => window.studioDesk?.ready")
     return frame
 
 
