@@ -89,13 +89,13 @@ def read_text(path: Path) -> str:
         WorkspaceError: the file is missing, is no file (a pipe would block for ever), or cannot be read.
     """
     try:
-        if not S_ISREG(path.stat().st_mode):
-            raise OSError(None, "It is not a file.")
-        return path.read_bytes().decode("utf-8", errors="surrogateescape")
+        content = path.read_bytes() if S_ISREG(path.stat().st_mode) else None
     except OSError as error:
-        raise WorkspaceError(
-            "The scenario cannot be opened.",
-            why=str(error.strerror or error),
-            next_step="Check its name.",
-            where=path.name,
-        ) from error
+        raise _cannot_open(path, str(error.strerror or error)) from error
+    if content is None:
+        raise _cannot_open(path, "It is not a file.")
+    return content.decode("utf-8", errors="surrogateescape")
+
+
+def _cannot_open(path: Path, why: str) -> WorkspaceError:
+    return WorkspaceError("The scenario cannot be opened.", why=why, next_step="Check its name.", where=path.name)
