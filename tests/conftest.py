@@ -8,6 +8,7 @@ Workspaces hold hard links: a test that wants a damaged file must replace it, ne
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ from studio.workspace import PROJECT_ROOT, Workspace
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# A shell that runs the tests in its background has Ctrl+C ignored, and so would every program that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT = Workspace(PROJECT_ROOT)
 TINY_CACHE = Workspace(PROJECT_ROOT / ".studio" / "test-cache")

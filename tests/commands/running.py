@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,9 +53,7 @@ def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     environment = {**os.environ, **options.pop("environment", {})}
     command = [sys.executable, "-m", "studio", *(str(one) for one in arguments)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    # Tests that run in the background of a shell have Ctrl+C ignored, and so would every process that they start.
-    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-    return subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, **{**pipes, **listening, **options})
+    return subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, **{**pipes, **options})
 
 
 def finished(*arguments: object, text: str = "", **options: Any) -> Outcome:

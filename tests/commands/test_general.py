@@ -130,7 +130,8 @@ def test_what_the_system_refuses_is_a_sentence(studio: Studio, workspace: Worksp
     shipped = PROJECT_ROOT / "data" / "scenarios" / "combat"
     outcome = studio("--workspace", workspace.root, "preprocess", shipped)
     assert outcome.status == 1
-    assert f"\npreprocess: {workspace.processed_dir}" in outcome.err
+    lines = outcome.err.splitlines()
+    assert any(line.startswith(f"preprocess: {workspace.processed_dir}") for line in lines), "a line of its own"
     assert "Traceback" not in outcome.err
 
 
