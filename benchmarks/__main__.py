@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from studio.machine import look
 from studio.workspace import PROJECT_ROOT, Workspace
 
-NAMES = ("scenarios", "editor", "play", "training")
+NAMES = ("scenarios", "editor", "dataset", "play", "training")
 
 
 def main() -> None:

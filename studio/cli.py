@@ -18,7 +18,7 @@ from studio.commands import Command, Context, Exit, UsageError
 from studio.errors import ConfigError, StudioError
 from studio.workspace import Workspace
 
-GROUPS = ("setup", "scenarios", "dataset", "training", "models", "play", "validation", "registry", "serve")
+GROUPS = ("setup", "scenarios", "dataset", "exchange", "training", "models", "play", "validation", "registry", "serve")
 
 
 def commands() -> list[Command]:

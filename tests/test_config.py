@@ -20,6 +20,8 @@ from studio.config import (
     load_yaml,
     save_settings,
 )
+from studio.dataset.augmentation.lexicon import load_lexicon
+from studio.dataset.suggestions import load_needs
 from studio.errors import ConfigError
 from studio.scenarios import SCENARIO_TYPES, MarkdownParser, Severity, load_check_settings, load_vocabulary
 from studio.scenarios.srd import load_srd
@@ -33,6 +35,8 @@ LOADERS: dict[str, Load] = {
     "tools.yaml": lambda workspace: load_vocabulary(workspace.config_file("tools.yaml")),
     "diagnostics.yaml": lambda workspace: load_check_settings(workspace.config_file("diagnostics.yaml")),
     "model_configs/smollm2-135m-instruct.yaml": load_model_configs,
+    "coverage.yaml": lambda workspace: load_needs(workspace.config_file("coverage.yaml")),
+    "augmentation.yaml": lambda workspace: load_lexicon(workspace.config_file("augmentation.yaml")),
 }
 WRONG_KEYS = {
     "training_config.yaml": ("learning_rate:", "lerning_rate:", "lerning_rate"),
@@ -40,6 +44,8 @@ WRONG_KEYS = {
     "tools.yaml": ("answer: required", "answr: required", "answr"),
     "diagnostics.yaml": ("turn_words:", "turn_word:", "turn_word"),
     "model_configs/smollm2-135m-instruct.yaml": ("family:", "familiy:", "familiy"),
+    "coverage.yaml": ("least_requests:", "least_request:", "least_request"),
+    "augmentation.yaml": ("surnames:", "surname:", "surname"),
 }
 WRONG_TYPES = {
     "training_config.yaml": ("learning_rate: 1.0e-3", "learning_rate: fast", "learning_rate"),
@@ -47,6 +53,8 @@ WRONG_TYPES = {
     "tools.yaml": ("outcome: true", "outcome: perhaps", "outcome"),
     "diagnostics.yaml": ("turn_words: 250", "turn_words: many", "turn_words"),
     "model_configs/smollm2-135m-instruct.yaml": ("family: smollm2", "family: elvish", "family"),
+    "coverage.yaml": ("least_requests: 200", "least_requests: many", "least_requests"),
+    "augmentation.yaml": ("modifiers: [", "modifiers: [[1], ", "modifiers"),
 }
 
 

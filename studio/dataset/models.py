@@ -1,20 +1,28 @@
-"""The typed values of a dataset: rows, report, manifest (dataset.json), and the dataset itself as files on disk."""
+"""The typed values of a dataset: rows, report, manifest (dataset.json), and the dataset itself as files on disk.
+
+Reading rows loads pyarrow, and nothing else here does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pydantic
 
 from studio.errors import DatasetError
 from studio.scenarios import Message
 
-Split = Literal["train", "validation"]
-SPLITS: tuple[Split, ...] = ("train", "validation")
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 MANIFEST_FILE = "dataset.json"
+FORMAT_VERSION = 2
+ReportKind = Literal["excluded file", "excluded turns", "held out", "duplicate", "near duplicate", "split"]
 
 
 class _Value(pydantic.BaseModel):
@@ -43,7 +51,7 @@ class ReportRow(_Value):
     """Something that is not in the dataset, or should be known about it: one line, with its place and its reason."""
 
     source: str
-    kind: Literal["excluded file", "excluded turns", "held out", "split"]
+    kind: ReportKind
     reason: str
     turns: tuple[int, int] | None = None
     line: int | None = None
@@ -66,15 +74,51 @@ class SplitCounts(_Value):
 
 
 class DatasetSettings(_Value):
-    """What decides, beside the scenarios and the base model, which tokens come out."""
+    """What decides, beside the scenarios and the base model, which tokens come out.
+
+    Attributes:
+        max_seq_length: longest row in tokens.
+        validation_fraction: share of the scenarios in the validation split, besides data/validation/.
+        test_fraction: share of the scenarios in the test split.
+        pairs: one row for every DM turn, and only that turn trained, instead of whole conversations.
+        recap: whether a row that begins in the middle of a scene is told what came before.
+        split_seed: another number, another split.
+    """
 
     max_seq_length: int
     validation_fraction: float
-    format_version: int = 1
+    test_fraction: float = 0.0
+    pairs: bool = False
+    recap: bool = False
+    split_seed: int = 0
+    format_version: int = FORMAT_VERSION
+
+
+class LeakPair(_Value):
+    """A held-out scenario and one to train on that have runs of words in common."""
+
+    held_out: str
+    train: str
+    shared: int = pydantic.Field(description="Runs of words found in both, of those that are compared.")
+    example: str = ""
+
+
+class LeakageReport(_Value):
+    """Which words of the held-out scenarios also stand in the training split.
+
+    A shared run of `certain_words` words is always found; one of at least `words` words may be.
+    """
+
+    words: int
+    certain_words: int
+    held_out_scenarios: int
+    leaking_scenarios: int
+    shared_runs: int
+    pairs: list[LeakPair] = pydantic.Field(description="The pairs that share most, at most 50.")
 
 
 class DatasetManifest(_Value):
-    """dataset.json. `fingerprint` is the SHA-256 over scenario contents, tokenizer, template and settings."""
+    """dataset.json. `fingerprint`: SHA-256 over scenario names and texts, tokenizer, template, tools and settings."""
 
     fingerprint: str
     base_model: str
@@ -86,11 +130,12 @@ class DatasetManifest(_Value):
     )
     counts: dict[Split, SplitCounts]
     report: list[ReportRow]
+    leakage: LeakageReport | None = pydantic.Field(None, description="None where nothing is held out.")
 
 
 @dataclass(frozen=True)
 class ProcessedDataset:
-    """A dataset on disk: `data/processed/<fingerprint>/` with dataset.json, train.jsonl and validation.jsonl."""
+    """A dataset on disk: `data/processed/<fingerprint>/` with dataset.json and one Arrow file per split."""
 
     directory: Path
     manifest: DatasetManifest
@@ -119,23 +164,34 @@ class ProcessedDataset:
         return self.manifest.fingerprint
 
     def rows(self, split: Split) -> Iterator[TrainingRow]:
-        """The rows of a split, one at a time, in the order in which they were made.
+        """The rows of a split, one at a time, in the order of the scenarios' names; memory stays flat.
 
         Raises:
-            DatasetError: the file is missing or damaged.
+            DatasetError: the file is missing or damaged, or an earlier version of the studio made it.
         """
-        path = rows_file(self.directory, split)
-        try:
-            with path.open(encoding="utf-8") as lines:
-                for line in lines:
-                    yield TrainingRow.model_validate_json(line)
-        except (OSError, pydantic.ValidationError) as error:
+        from studio.dataset.rows_store import read_rows
+
+        return read_rows(self._file(split))
+
+    def arrow(self, split: Split) -> Dataset:
+        """The rows of a split as a Hugging Face dataset, memory-mapped: columns as the fields of `TrainingRow`.
+
+        Raises:
+            DatasetError: the file is missing or damaged, or an earlier version of the studio made it.
+        """
+        from studio.dataset.rows_store import open_dataset
+
+        return open_dataset(self._file(split))
+
+    def _file(self, split: Split) -> Path:
+        if self.manifest.settings.format_version != FORMAT_VERSION:
             raise DatasetError(
-                "The dataset's rows cannot be read.",
-                why=str(error).splitlines()[0],
-                next_step="Delete its folder and process the scenarios again.",
-                where=str(path),
-            ) from error
+                "An earlier version of the studio made this dataset.",
+                why="Its rows are kept in another form now.",
+                next_step="Process the scenarios again, and start a new run.",
+                where=str(self.directory),
+            )
+        return rows_file(self.directory, split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +206,4 @@ class TrainingPair:
 
 def rows_file(directory: Path, split: Split) -> Path:
     """Where the rows of a split lie."""
-    return directory / f"{split}.jsonl"
+    return directory / f"{split}.arrow"

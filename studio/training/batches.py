@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from datasets import Dataset
+from datasets.table import InMemoryTable
 
 from studio.dataset import ProcessedDataset, Split, TrainingRow
 
@@ -21,9 +25,16 @@ Batch = dict[str, torch.Tensor]
 
 
 def as_features(rows: Rows, split: Split) -> Dataset:
-    """The rows in memory in the form that trl takes: columns `input_ids` and `labels`, not yet padded."""
-    chosen = rows.rows(split) if isinstance(rows, ProcessedDataset) else rows
-    return Dataset.from_list([_feature(row) for row in chosen])
+    """The rows in the form that trl takes: columns `input_ids` and `labels`, not yet padded.
+
+    Those of a dataset on disk stay there, memory-mapped; only their labels are in memory (4 bytes per token).
+    """
+    if not isinstance(rows, ProcessedDataset):
+        return Dataset.from_list([_feature(row) for row in rows])
+    table = rows.arrow(split).data.table
+    ids, masks = table["input_ids"], table["loss_mask"]
+    labels = [_labels(*chunks) for chunks in zip(ids.chunks, masks.chunks, strict=True)]
+    return Dataset(InMemoryTable(pa.table({"input_ids": ids, "labels": pa.chunked_array(labels, ids.type)})))
 
 
 def collate(features: Sequence[dict[str, Any]], pad_id: int = 0) -> Batch:
@@ -36,6 +47,14 @@ def collate(features: Sequence[dict[str, Any]], pad_id: int = 0) -> Batch:
     lengths = torch.tensor([[len(feature["input_ids"])] for feature in features])
     mask = (torch.arange(longest)[None, :] < lengths).long()
     return {"input_ids": padded("input_ids", pad_id), "attention_mask": mask, "labels": padded("labels", IGNORED)}
+
+
+def _labels(ids: pa.ListArray, mask: pa.ListArray) -> pa.ListArray:
+    """The ids where the mask is set, `IGNORED` elsewhere; lists as long as the rows."""
+    flat = pc.if_else(mask.flatten(), ids.flatten(), pa.scalar(IGNORED, ids.type.value_type))
+    lengths = pc.list_value_length(ids).to_numpy()
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    return pa.ListArray.from_arrays(offsets, flat)
 
 
 def _feature(row: TrainingRow) -> dict[str, list[int]]:

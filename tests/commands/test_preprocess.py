@@ -34,6 +34,34 @@ def test_scenarios_become_rows_on_disk(studio: Studio, campaign: Workspace) -> N
     assert DatasetManifest.model_validate_json((folder / "dataset.json").read_bytes()) == manifest
 
 
+def test_splits_pairs_and_recap_are_options(studio: Studio, campaign: Workspace) -> None:
+    outcome = preprocess(
+        studio, campaign, "--json", "--validation-fraction=0.3", "--test-fraction=0.2", "--pairs", "--recap"
+    )
+    settings = DatasetManifest.model_validate(outcome.document).settings
+    assert (settings.validation_fraction, settings.test_fraction) == (0.3, 0.2)
+    assert (settings.pairs, settings.recap) == (True, True)
+
+
+@pytest.mark.parametrize("share", ["-0.1", "0.6", "a tenth", "nan"])
+def test_a_share_that_makes_no_sense_is_wrong_usage(studio: Studio, share: str) -> None:
+    outcome = studio("preprocess", f"--test-fraction={share}")
+    assert outcome.status == 2
+    assert "share from 0 to 0.5" in outcome.err
+
+
+def test_words_that_stand_on_both_sides_are_named(studio: Studio, campaign: Workspace) -> None:
+    brawl = (SHIPPED / "tavern-brawl.md").read_text()
+    leak = "Seven grey herons rise from the reeds and turn east over the drowned chapel roofs before dawn breaks again."
+    campaign.validation_dir.mkdir(parents=True)
+    kept = (SHIPPED.parent / "roleplay" / "noble-court.md").read_text()
+    (campaign.validation_dir / "court.md").write_text(kept.replace("</DM>", f" {leak}</DM>", 1))
+    (campaign.scenarios_dir / "combat" / "tavern-brawl.md").write_text(brawl.replace("</DM>", f" {leak}</DM>", 1))
+    outcome = preprocess(studio, campaign)
+    assert "Leaks: 1 of 1 held-out scenarios" in outcome.out
+    assert "validation/court.md and combat/tavern-brawl.md" in outcome.out
+
+
 def test_the_summary_says_where_the_rows_are(studio: Studio, campaign: Workspace) -> None:
     outcome = preprocess(studio, campaign)
     last = outcome.out.splitlines()[-1]

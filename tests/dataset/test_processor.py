@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from studio.bases import BaseModel, get_base
-from studio.dataset import ProcessedDataset, Split, TrainingDataProcessor, TrainingRow
+from studio.dataset import SPLITS, ProcessedDataset, Split, TrainingDataProcessor, TrainingRow
 from studio.dataset.splits import split_of
 from studio.errors import DatasetError
 from studio.scenarios import MarkdownParser, find_directives, load_vocabulary, to_messages
@@ -133,7 +133,7 @@ def test_the_same_folder_gives_the_same_fingerprint_and_rows_elsewhere(
     moved = Path(shutil.copytree(folder, tmp_path / "somewhere else"))
     second = TrainingDataProcessor(other, smollm2, 1024, validation_fraction=0.0).process_scenarios(moved)
     assert first.fingerprint == second.fingerprint
-    assert (first.directory / "train.jsonl").read_bytes() == (second.directory / "train.jsonl").read_bytes()
+    assert (first.directory / "train.arrow").read_bytes() == (second.directory / "train.arrow").read_bytes()
 
 
 def test_the_fingerprint_changes_with_text_and_settings(workspace: Workspace, folder: Path) -> None:
@@ -156,13 +156,14 @@ def test_an_unchanged_folder_is_processed_once(workspace: Workspace, folder: Pat
 
 def test_the_counts_are_those_of_the_rows(workspace: Workspace, folder: Path) -> None:
     dataset = process(workspace, folder, fraction=0.3)
-    for split in ("train", "validation"):
+    for split in SPLITS:
         found = list(dataset.rows(split))
         counts = dataset.manifest.counts[split]
         assert counts.rows == len(found)
         assert counts.tokens == sum(len(row.input_ids) for row in found)
         assert counts.trained_tokens == sum(sum(row.loss_mask) for row in found)
-        assert counts.trained_share == counts.trained_tokens / counts.tokens
+        assert counts.longest_row == max((len(row.input_ids) for row in found), default=0)
+        assert counts.trained_share == counts.trained_tokens / max(counts.tokens, 1)
         assert sum(counts.scenarios_by_type.values()) == len({row.source for row in found})
 
 
@@ -181,7 +182,10 @@ def test_nothing_to_train_on_is_a_clear_error(workspace: Workspace, tmp_path: Pa
 
 def test_a_damaged_dataset_is_a_clear_error(workspace: Workspace, folder: Path) -> None:
     dataset = process(workspace, folder)
-    (dataset.directory / "train.jsonl").write_text("{}\n")
+    (dataset.directory / "train.arrow").write_text("{}\n")
+    with pytest.raises(DatasetError):
+        list(dataset.rows("train"))
+    (dataset.directory / "train.arrow").unlink()
     with pytest.raises(DatasetError):
         list(dataset.rows("train"))
     (dataset.directory / "dataset.json").write_text("[]")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from studio.bases import BaseModel
 from studio.dataset import TrainingDataProcessor, TrainingRow
-from studio.dataset.variation import evened, reordered
+from studio.dataset.augmentation import reordered
+from studio.dataset.balancing import evened
 from studio.scenarios import MarkdownParser, TrainingScenario
 from studio.workspace import PROJECT_ROOT, Workspace
 
