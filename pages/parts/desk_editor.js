@@ -192,7 +192,7 @@ function update([frame, editor], data) {
   desk.problems = data.problems;
   if (data.change && data.change.serial > desk.done) {
     desk.done = data.change.serial;
-    desk.missed = !desk.change(data.change.edits, data.change.version, data.change.cursor);
+    desk.change(data.change.edits, data.change.version, data.change.cursor); // not made when she typed on: her text comes next
   }
   if (desk.fresh) show(data);
   desk.tell("answer", data);

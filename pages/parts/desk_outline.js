@@ -29,9 +29,8 @@ function here(cursor) {
     if (top < list.scrollTop || top > list.scrollTop + list.clientHeight - 30) list.scrollTop = top - list.clientHeight / 2;
   }
 }
-export default function ({ data, parentElement }) {
+export default function ({ parentElement }) {
   root = parentElement.querySelector(".outline");
-  desk.words = data.words;
   root.stopHearing?.forEach((stop) => stop());
   root.stopHearing = [desk.on("answer", draw), desk.on("cursor", here)];
   draw(desk.last_answer);

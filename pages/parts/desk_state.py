@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -28,49 +29,50 @@ class Sheet:
         """Whether the file holds this very text."""
         return self.text == self.stored.text
 
+    @property
+    def overtaken(self) -> bool:
+        """Whether somebody else changed the file since this text began."""
+        return self.base_revision != self.stored.revision
+
+
+def forget_closed(scenario_id: str) -> None:
+    """Before the desk is drawn: an editor that was closed meanwhile begins anew when it is opened again."""
+    if f"link_{edition(scenario_id)}" not in st.session_state:
+        st.session_state.pop("desk_editor", None)
+
 
 def sheet_of(scenario_id: str) -> Sheet:
     """The draft of this tab if there is one, else the file. Raises as `ScenarioLibrary.read`.
 
-    Without a draft the editor shows the file as it was when the editor was opened. When somebody else changed the file
-    since, a new editor begins with the new text; what is still typed into the old one counts from the old revision.
+    Without a draft the editor shows the file as it was when the editor was opened: what is typed into it counts from
+    that revision, also when somebody else changed the file since.
     """
     stored = library().read(scenario_id)
     draft = library().draft(scenario_id, tab())
     if draft is None:
-        return Sheet(scenario_id, stored.text, stored, _base(scenario_id, stored.revision))
+        return Sheet(scenario_id, stored.text, stored, _editor(scenario_id).setdefault("revision", stored.revision))
     return Sheet(scenario_id, draft.text, stored, draft.base_revision or stored.revision)
 
 
-def keep_up(scenario_id: str) -> bool:
-    """Open a new editor when the file changed under an editor with nothing unsaved; gives whether it did."""
-    sheet = sheet_of(scenario_id)
-    if not sheet.saved or sheet.base_revision == sheet.stored.revision:
-        return False
+def keep_up(sheet: Sheet) -> Sheet:
+    """The sheet, in a new editor when the file changed under an editor with nothing unsaved."""
+    if not (sheet.saved and sheet.overtaken):
+        return sheet
     start_afresh()
-    _base(scenario_id, sheet.stored.revision)
-    return True
+    saved(sheet.id, sheet.stored.revision)
+    return replace(sheet, base_revision=sheet.stored.revision)
 
 
 def saved(scenario_id: str, revision: str) -> None:
     """What the editor holds is the file's text of that revision now."""
-    st.session_state["desk_base"] = (edition(scenario_id), revision)
-
-
-def _base(scenario_id: str, revision: str) -> str:
-    """The revision that this editor was opened with, which is `revision` when it is a new one."""
-    here, opened_with = st.session_state.get("desk_base", ("", ""))
-    if here != edition(scenario_id) or f"link_{here}" not in st.session_state:
-        saved(scenario_id, revision)
-        return revision
-    return str(opened_with)
+    _editor(scenario_id)["revision"] = revision
 
 
 def take(scenario_id: str, typed: TypedText) -> None:
     """Keep what the browser reports as typed, in the form of the file, unless something newer is known."""
     if typed.version <= version(scenario_id):
         return
-    st.session_state["desk_version"] = typed.version
+    _editor(scenario_id)["version"] = typed.version
     sheet = sheet_of(scenario_id)
     if typed.text != editor_text(sheet.text):
         _keep(sheet, stored_text(typed.text, sheet.text))
@@ -82,13 +84,14 @@ def put(scenario_id: str, new: str | Insertion) -> None:
     text = new if isinstance(new, str) else new.text
     _keep(sheet, text)
     cursor = None if isinstance(new, str) else Positions(text).place(new.cursor)
-    change: TextChange = {
-        "serial": _serial() + 1,
+    former = change()
+    wanted: TextChange = {
+        "serial": former["serial"] + 1 if former else 1,
         "version": version(scenario_id),
         "edits": text_edits(editor_text(sheet.text), editor_text(text)),
         "cursor": cursor,
     }
-    st.session_state["desk_change"] = change
+    st.session_state["desk_change"] = wanted
 
 
 def start_afresh() -> None:
@@ -103,13 +106,7 @@ def edition(scenario_id: str) -> str:
 
 def version(scenario_id: str) -> int:
     """The version of the text that the browser reported last; 0 in a new editor."""
-    if (
-        st.session_state.get("desk_at") != edition(scenario_id)
-        or f"link_{edition(scenario_id)}" not in st.session_state
-    ):
-        st.session_state["desk_at"] = edition(scenario_id)
-        st.session_state["desk_version"] = 0
-    return int(st.session_state["desk_version"])
+    return int(_editor(scenario_id).get("version", 0))
 
 
 def change() -> TextChange | None:
@@ -127,6 +124,9 @@ def _keep(sheet: Sheet, text: str) -> None:
     library().keep_draft(sheet.id, tab(), text, sheet.base_revision)
 
 
-def _serial() -> int:
-    made = change()
-    return made["serial"] if made else 0
+def _editor(scenario_id: str) -> dict[str, Any]:
+    """What is remembered of the editor on this desk: its `version`, and the `revision` that it was opened with."""
+    known: dict[str, Any] = st.session_state.get("desk_editor", {})
+    if known.get("edition") != edition(scenario_id):
+        known = st.session_state["desk_editor"] = {"edition": edition(scenario_id)}
+    return known

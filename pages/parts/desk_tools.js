@@ -1,5 +1,4 @@
 // The row of tools above the editor: new turns, requests from the vocabulary, and the answer that the dice give.
-let words = [];
 function tool(symbol, label, title, act) {
   const button = make("button", { type: "button", className: "tool", title }, icon(symbol), make("span", { textContent: label }));
   button.onclick = act;
@@ -7,7 +6,7 @@ function tool(symbol, label, title, act) {
 }
 function choices(menu, needle) {
   const wanted = needle.trim().toLowerCase();
-  const shown = words.filter((one) => one.text[0] === "[" && (!wanted || `${one.text} ${one.help} ${one.also}`.toLowerCase().includes(wanted)));
+  const shown = desk.words.filter((one) => one.text[0] === "[" && (!wanted || `${one.text} ${one.help} ${one.also}`.toLowerCase().includes(wanted)));
   const items = [];
   let kind = "";
   for (const one of shown) {
@@ -57,7 +56,7 @@ function build(root) {
   window.addEventListener("blur", () => { box.hidden = true; });
 }
 export default function ({ data, parentElement }) {
-  words = data.words;
+  desk.words = data.words; // completion in the editor offers the same
   const root = parentElement.querySelector(".tools");
   if (!root.childElementCount) build(root);
 }

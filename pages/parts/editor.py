@@ -64,18 +64,19 @@ def link(
     What the browser reports goes to `on_typed` and `on_action` before the fragment is drawn again.
     """
     found, key = scenario.diagnostics, f"link_{edition}"
-    rows, worst = problem_rows(text, found), by_severity(found)[:SHOWN_PROBLEMS]
+    worst = by_severity(found)[:SHOWN_PROBLEMS]
+    stretches = markers(text, vocabulary, worst)
     data = {
         "theme": theme(),
         "edition": edition,
         "version": version,
         "turns": len(scenario.conversation),
         "marks": gutter_marks(worst),
-        "stretches": markers(text, vocabulary, worst),
-        "problems": rows,
+        "stretches": stretches,
+        "problems": problem_rows(text, worst),
         "safe": safe_count(found),
-        "more": len(found) - len(rows),
-        "outline": outline(scenario, text, system_row(text)),
+        "more": len(found) - len(worst),
+        "outline": outline(scenario, text, system_row(stretches)),
         "change": change,
     }
 
@@ -98,9 +99,9 @@ def tools(vocabulary: Vocabulary) -> None:
     _TOOLS(data={"words": completion_words(vocabulary)}, key="tools")
 
 
-def outline_view(vocabulary: Vocabulary) -> None:
+def outline_view() -> None:
     """The outline; what it shows comes from `link` in the browser, so that it may stand outside the fragment."""
-    _OUTLINE(data={"words": completion_words(vocabulary)}, key="outline")
+    _OUTLINE(key="outline")
 
 
 def theme() -> str:

@@ -21,6 +21,7 @@ from studio.errors import StudioError
 from studio.scenarios import Character, Diagnostic, Severity, Vocabulary
 from studio.scenarios.library import PartyEditor
 from studio.scenarios.library.party_start import LEVELS, classes, starting_character
+from studio.ui.editor import by_severity
 from studio.ui.party import (
     KINDS,
     changed_rows,
@@ -41,7 +42,6 @@ _STYLE = Path(__file__).parent / "party.css"
 _FORM, _NOTE = "party_form_state", "party_note_state"
 _MESSAGES = 3
 _COLOR: dict[Severity, Color] = {Severity.ERROR: "red", Severity.WARNING: "orange", Severity.INFO: "blue"}
-_WORST = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 _KEPT: dict[str, Any] = {"on_change": "ignore", "persist_state": "page"}
 
 
@@ -115,7 +115,7 @@ def _card(desk: _Desk, place: int, one: Character, found: Sequence[Diagnostic]) 
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"party_card_sum_{place}"):
         st.caption(plain(summary(one)) or "An empty sheet", width="stretch")
         if found:
-            worst = min(found, key=_by_severity).severity
+            worst = by_severity(found)[0].severity
             st.badge(count(len(found), "remark"), color=_COLOR[worst], icon=":material/info:")
     if found:
         st.caption(_messages(found))
@@ -143,14 +143,10 @@ def _tools(desk: _Desk, place: int, one: Character) -> None:
 
 
 def _messages(found: Sequence[Diagnostic]) -> str:
-    said = [f"{plain(short(one.message, 200))} ({one.code})" for one in sorted(found, key=_by_severity)[:_MESSAGES]]
+    said = [f"{plain(short(one.message, 200))} ({one.code})" for one in by_severity(found)[:_MESSAGES]]
     if len(found) > _MESSAGES:
         said.append(f"{len(found) - _MESSAGES} more are among the problems.")
     return "  \n".join(said)
-
-
-def _by_severity(one: Diagnostic) -> int:
-    return _WORST.index(one.severity)
 
 
 def _beginning(desk: _Desk) -> None:

@@ -17,6 +17,7 @@ from pages.parts.desk_state import (
     Sheet,
     change,
     edition,
+    forget_closed,
     keep_up,
     put,
     saved,
@@ -59,18 +60,20 @@ def scenario_view(scenario_id: str) -> None:
         not_utf8(stored)
         return
     with st.sidebar:
-        outline_view(vocabulary())
+        outline_view()
     _desk(scenario_id)
 
 
 @st.fragment
 def _desk(scenario_id: str) -> None:
+    forget_closed(scenario_id)
     try:
-        if keep_up(scenario_id):
-            st.toast("This scenario was changed elsewhere. You see the new text.", icon=":material/sync:")
-        sheet = sheet_of(scenario_id)
+        found = sheet_of(scenario_id)
     except StudioError:  # gone since the page was drawn: the page says so
         st.rerun()
+    sheet = keep_up(found)
+    if sheet is not found:
+        st.toast("This scenario was changed elsewhere. You see the new text.", icon=":material/sync:")
     scenario = MarkdownParser(vocabulary()).parse_text(sheet.text, default_type=scenario_id.partition("/")[0])
     former = change()
     _bar(sheet, scenario)
@@ -131,6 +134,8 @@ def _bar(sheet: Sheet, scenario: TrainingScenario) -> None:
 
 def _tell_conflict(sheet: Sheet) -> None:
     """Somebody else saved this file since this text began: say so before she saves, with the choices."""
+    if sheet.saved or not sheet.overtaken:
+        return
     conflict = library().conflict(sheet.id, sheet.text, sheet.base_revision, session=tab())
     if conflict is not None:
         with st.container(border=True, key="conflict"):
@@ -179,8 +184,8 @@ def _save(sheet: Sheet) -> None:
 
 def _offer_drafts(sheet: Sheet) -> None:
     """Text that another tab or an earlier visit left unsaved."""
-    others = [one for one in library().drafts(sheet.id) if one.session != tab()]
-    if not others or not sheet.saved:
+    others = [one for one in library().drafts(sheet.id) if one.session != tab()] if sheet.saved else []
+    if not others:
         return
     latest = others[0]
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="left_draft"):

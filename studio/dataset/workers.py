@@ -22,7 +22,7 @@ from pathlib import Path
 from studio.dataset.preparation import Preparer, Recipe
 from studio.dataset.shards import write_shard
 from studio.errors import DatasetError
-from studio.scenarios import read_text
+from studio.scenarios import bundles, read_text
 
 BUNDLE_FILES = 256
 BUNDLE_BYTES = 1_000_000
@@ -114,13 +114,4 @@ def _preparer(recipe: Recipe) -> Preparer:
 
 
 def _bundles(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    bundle: list[Job] = []
-    size = 0
-    for job in jobs:
-        bundle.append(job)
-        size += job.size
-        if size >= BUNDLE_BYTES or len(bundle) >= BUNDLE_FILES:
-            yield bundle
-            bundle, size = [], 0
-    if bundle:
-        yield bundle
+    return bundles(jobs, lambda job: job.size, BUNDLE_FILES, BUNDLE_BYTES)

@@ -1,6 +1,6 @@
 """The scenario language: parse, check, fix and print the markdown files that a Dungeon Master writes."""
 
-from studio.scenarios.batch import CheckConfig, FileReport, scenario_files, validate_file, validate_paths
+from studio.scenarios.batch import CheckConfig, FileReport, bundles, scenario_files, validate_file, validate_paths
 from studio.scenarios.checks import RULES, diagnostics_page
 from studio.scenarios.checks.rule import Rule
 from studio.scenarios.directives import Directive, Problem, Trouble, find_directives, format_directive
@@ -85,6 +85,7 @@ __all__ = [
     "acting_name",
     "apply_fixes",
     "bonus_for",
+    "bundles",
     "diagnostics_page",
     "dice_for",
     "find_attack",

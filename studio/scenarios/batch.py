@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from studio.errors import StudioError, WorkspaceError
 from studio.scenarios.models import Diagnostic, Severity
@@ -22,6 +23,7 @@ from studio.scenarios.parser import MarkdownParser, read_text
 from studio.scenarios.settings import load_check_settings
 from studio.scenarios.vocabulary import load_vocabulary
 
+T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Called with files done and files in all."""
 _BUNDLE_BYTES = 400_000
@@ -98,9 +100,10 @@ def validate_paths(
     """
     files = scenario_files(paths)
     chosen, count = config or CheckConfig(), workers or os.cpu_count() or 1
-    sizes = [_size(path) for path in files]
-    alone = count == 1 or (workers is None and sum(sizes) < _IN_PROCESS_BYTES)
-    reports = _check_alone(files, chosen) if alone else _check_in_pool(_bundles(files, sizes), chosen, count)
+    sizes = {path: _size(path) for path in files}
+    alone = count == 1 or (workers is None and sum(sizes.values()) < _IN_PROCESS_BYTES)
+    parts = bundles(files, sizes.__getitem__, _BUNDLE_FILES, _BUNDLE_BYTES)
+    reports = _check_alone(files, chosen) if alone else _check_in_pool(parts, chosen, count)
     for done, report in enumerate(reports, start=1):
         yield report
         if progress is not None:
@@ -160,13 +163,14 @@ def _check_bundle(bundle: list[Path], config: CheckConfig) -> list[FileReport]:
     return [validate_file(path, config) for path in bundle]
 
 
-def _bundles(files: Sequence[Path], sizes: Sequence[int]) -> Iterator[list[Path]]:
-    bundle: list[Path] = []
+def bundles(items: Iterable[T], size: Callable[[T], int], most_items: int, most_bytes: int) -> Iterator[list[T]]:
+    """The items in runs that are full with `most_items`, or as soon as their sizes reach `most_bytes` together."""
+    bundle: list[T] = []
     total = 0
-    for path, size in zip(files, sizes, strict=True):
-        bundle.append(path)
-        total += size
-        if total >= _BUNDLE_BYTES or len(bundle) >= _BUNDLE_FILES:
+    for one in items:
+        bundle.append(one)
+        total += size(one)
+        if total >= most_bytes or len(bundle) >= most_items:
             yield bundle
             bundle, total = [], 0
     if bundle:

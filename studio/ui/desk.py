@@ -23,6 +23,8 @@ from studio.scenarios import (
     TrainingScenario,
     Vocabulary,
     format_directive,
+    is_success,
+    read_outcome,
 )
 from studio.scenarios.library import editor_text
 from studio.ui.editor import Positions, by_severity, safe_fixes
@@ -31,7 +33,6 @@ SHOWN_PROBLEMS = 200
 OUTLINE_LETTERS = 60
 _MOST_LINES = 20_000
 _LEVELS = [Severity.ERROR, Severity.WARNING, Severity.INFO]
-_OUTCOME = re.compile(r"^\*(SUCCESS|FAILED)\*\s*")
 _NAMED = re.compile(r"^([^\W\d][\w' -]{0,40}):\s")
 _KINDS = {
     "skill": "Skill check", "ability": "Ability check", "save": "Saving throw", "initiative": "Initiative",
@@ -182,9 +183,7 @@ def _edit(positions: Positions, start: int, end: int, text: str) -> TextEdit:
 def _problem(one: Diagnostic, positions: Positions, plain_ends: bool) -> ProblemRow:
     row, column = positions.place(one.span.start)
     fix = one.fix
-    in_editor = (
-        fix is not None and fix.start > 0 and (plain_ends or "\r" not in fix.text) and one.code not in _FORM_CODES
-    )
+    in_editor = fix is not None and (plain_ends or "\r" not in fix.text) and one.code not in _FORM_CODES
     return {
         "level": one.severity.value,
         "code": one.code,
@@ -220,8 +219,8 @@ def _turn(one: ConversationTurn) -> OutlineRow:
     words, who = one.content, ""
     if one.speaker == "User" and (named := _NAMED.match(words)):
         who, words = f"{named[1]}: ", words[named.end() :]
-    if one.speaker == "DM" and (outcome := _OUTCOME.match(words)):
-        who, words = ("✓ " if outcome[1] == "SUCCESS" else "✗ "), words[outcome.end() :]
+    if one.speaker == "DM" and (outcome := read_outcome(words)):
+        who, words = ("✓ " if is_success(outcome) else "✗ "), words[outcome.end() :]
     return _row(one.speaker, max(0, one.line - 1), who, words or "(empty)")
 
 

@@ -14,7 +14,7 @@ from studio.scenarios import BOM, Diagnostic, MarkdownParser, find_directives, l
 from studio.scenarios.library import SnippetError, editor_text
 from studio.ui.desk import DeskAction, TextEdit, completion_words, outline, problem_rows, text_edits
 from studio.ui.desk_actions import carry_out
-from studio.ui.editor import Positions, system_row
+from studio.ui.editor import Positions, markers, system_row
 
 VOCABULARY = load_vocabulary()
 PARSER = MarkdownParser(VOCABULARY)
@@ -122,7 +122,7 @@ def test_the_worst_problems_come_first_and_no_more_than_the_limit() -> None:
 
 
 def test_the_outline_names_scene_characters_and_turns_and_marks_trouble() -> None:
-    rows = outline(PARSER.parse_text(TEXT), TEXT, system_row(TEXT))
+    rows = outline(PARSER.parse_text(TEXT), TEXT, system_row(markers(TEXT, VOCABULARY)))
     assert [(one["kind"], one["who"].strip()) for one in rows] == [
         ("SYSTEM", ""), ("Character", "Ada"), ("User", "Ada:"), ("DM", ""),
     ]  # fmt: skip
