@@ -29,7 +29,7 @@ from pages.parts.desk_state import (
 )
 from pages.parts.editor import ace, link, outline_view, problems, tools
 from pages.parts.file_menu import file_menu
-from pages.parts.layout import header, library, say, show_error, told_afterwards, vocabulary
+from pages.parts.layout import header, library, say, show_error, told, told_afterwards, vocabulary
 from pages.parts.party_form import party_view
 from pages.parts.prompt_views import prompt_view, tokens_view
 from pages.parts.scenario_trouble import back_button, cannot_open, not_utf8
@@ -66,6 +66,11 @@ def scenario_view(scenario_id: str) -> None:
 
 @st.fragment
 def _desk(scenario_id: str) -> None:
+    with told():  # a fragment is drawn again without the page around it
+        _draw_desk(scenario_id)
+
+
+def _draw_desk(scenario_id: str) -> None:
     forget_closed(scenario_id)
     try:
         found = sheet_of(scenario_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from studio.bases import BaseModel
 from studio.workspace import PROJECT_ROOT, Workspace
@@ -17,6 +17,8 @@ from tests.e2e.driver import StudioServer, browsing, launch_browser
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    """One for all tests. A busy machine may take its time to show what is waited for; what that is stays the same."""
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = launch_browser(playwright)
         yield browser

@@ -117,7 +117,8 @@ def browsing(
 def visit(page: Page, path: str) -> None:
     """Open a page and wait until it is drawn."""
     page.goto(path)
-    expect(page.get_by_test_id("stMain").get_by_role("heading", level=1)).to_be_visible(timeout=PATIENCE_MS)
+    # By its role: a page with a chat input may name its main part otherwise than stMain.
+    expect(page.get_by_role("main").get_by_role("heading", level=1)).to_be_visible(timeout=PATIENCE_MS)
     settle(page)
 
 

@@ -31,14 +31,6 @@ def campaign(tmp_path_factory: pytest.TempPathFactory, smollm2: BaseModel) -> Wo
     return workspace
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _patience() -> Iterator[None]:
-    """A busy machine may take its time; what is waited for is the same."""
-    expect.set_options(timeout=60_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 @pytest.fixture
 def files(campaign: Workspace) -> ScenarioLibrary:
     return ScenarioLibrary(campaign)

@@ -54,6 +54,7 @@ def test_a_sheet_is_edited_in_the_form_and_undone_in_the_editor(page: Page, scen
     expect(keyed(page, "party_card_0")).to_contain_text("Elf Wizard · level 3 · 17/17 hp")
 
     press(page, "party_edit_0")
+    settle(page)  # nobody types into a form that is still being drawn
     field(page, "party_health").fill("4")
     field(page, "party_name").fill(HOSTILE)
     page.get_by_role("tab", name="Skills").click()
@@ -86,6 +87,7 @@ def test_typing_in_the_editor_while_a_form_is_open_is_kept(page: Page, scene: Pa
     visit(page, "/scenarios?file=mixed/clearing")
     page.get_by_role("radio", name="Party").click()
     press(page, "party_edit_0")
+    settle(page)  # nobody types into a form that is still being drawn
     field(page, "party_health").fill("4")
     row = SCENE.splitlines().index("- Level 3")
     editor(page).evaluate("(e, row) => { e.env.editor.focus(); e.env.editor.gotoLine(row + 1, 1000); }", row)
