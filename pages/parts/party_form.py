@@ -1,13 +1,16 @@
 """The party of a scenario as cards, and the form that writes one sheet of it.
 
-Every widget keeps what is typed in the browser until a button is pressed (`on_change="ignore"`), and what was sent
-lives on while the panel shows something else (`persist_state`). The text itself changes through `replace` alone.
+Every widget keeps what is typed in the browser until a button is pressed (`on_change="ignore"`). While the panel shows
+something else, the form's record holds what was typed (`party_kept`): `persist_state` alone is not enough, because the
+browser may forget a field at the very moment in which the server counts on it. The text itself changes through
+`replace` alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +46,8 @@ _FORM, _NOTE = "party_form_state", "party_note_state"
 _MESSAGES = 3
 _COLOR: dict[Severity, Color] = {Severity.ERROR: "red", Severity.WARNING: "orange", Severity.INFO: "blue"}
 _KEPT: dict[str, Any] = {"on_change": "ignore", "persist_state": "page"}
+_BEGINNING = ("party_new_name", "party_new_class", "party_new_level", "party_new_kind")
+"""The fields of the first step of a new character."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,45 @@ def party_view(text: str, vocabulary: Vocabulary, replace: Callable[[str], None]
     form = st.session_state.get(_FORM)
     if form is None or form["scenario"] != scenario_id:
         _cards(desk)
-    elif form["step"] == "begin":
+        return
+    _bring_back(form)
+    if form["step"] == "begin":
         _beginning(desk)
     else:
         _form(desk, form)
+
+
+@contextmanager
+def party_kept() -> Iterator[None]:
+    """Around everything that may draw the party: a form that is not drawn is put aside with all that was typed."""
+    if form := st.session_state.get(_FORM):
+        form["drawn"] = False
+        if not form.get("aside"):
+            form["typed"] = _typed(form)
+    yield
+    if form := st.session_state.get(_FORM):
+        form["aside"] = not form.get("drawn")
+
+
+def _bring_back(form: dict[str, Any]) -> None:
+    """Fill a form again that was put aside, or whose fields went with the page."""
+    first = "party_new_name" if form["step"] == "begin" else "party_name"
+    if form.pop("aside", False) or first not in st.session_state:
+        if form["step"] == "begin":
+            st.session_state.update(form.get("typed") or {})
+        else:
+            put_rows(form, form["typed"])
+    form["drawn"] = True
+
+
+def _typed(form: dict[str, Any]) -> Any:
+    """What stands in the fields; what is known already where they are gone."""
+    first = "party_new_name" if form["step"] == "begin" else "party_name"
+    if first not in st.session_state:
+        return form.get("typed")
+    if form["step"] == "begin":
+        return {key: st.session_state[key] for key in _BEGINNING if key in st.session_state}
+    return typed_rows(form, Character.model_validate_json(form["origin"]))
 
 
 def _cards(desk: _Desk) -> None:
@@ -259,7 +299,7 @@ def _gone(form: dict[str, Any], origin: Character) -> None:
 
 
 def _begin(scenario_id: str) -> None:
-    for key in ("party_new_name", "party_new_class", "party_new_level", "party_new_kind"):
+    for key in _BEGINNING:
         st.session_state.pop(key, None)
     st.session_state[_FORM] = {"scenario": scenario_id, "step": "begin"}
 

@@ -38,6 +38,7 @@ _KEPT: dict[str, Any] = {"on_change": "ignore", "persist_state": "page"}
 def put_rows(form: dict[str, Any], rows: SheetRows) -> None:
     """Fill the form. Call it before the fields are drawn; `form` remembers which skills and how many attacks."""
     state = st.session_state
+    form["typed"] = rows
     for name, key in (_TEXTS | _NUMBERS).items():
         state[f"party_{key}"] = getattr(rows, name)
     state["party_kind"], state["party_spells"] = rows.kind or None, list(rows.spells)

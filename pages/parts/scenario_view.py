@@ -30,7 +30,7 @@ from pages.parts.desk_state import (
 from pages.parts.editor import ace, link, outline_view, problems, tools
 from pages.parts.file_menu import file_menu
 from pages.parts.layout import header, library, say, show_error, told, told_afterwards, vocabulary
-from pages.parts.party_form import party_view
+from pages.parts.party_form import party_kept, party_view
 from pages.parts.prompt_views import prompt_view, tokens_view
 from pages.parts.scenario_trouble import back_button, cannot_open, not_utf8
 from pages.parts.side_by_side import side_by_side_view
@@ -66,7 +66,7 @@ def scenario_view(scenario_id: str) -> None:
 
 @st.fragment
 def _desk(scenario_id: str) -> None:
-    with told():  # a fragment is drawn again without the page around it
+    with told(), party_kept():  # a fragment is drawn again without the page around it
         _draw_desk(scenario_id)
 
 

@@ -237,3 +237,17 @@ def test_a_form_belongs_to_its_scenario(table: Table) -> None:
     visit.run()
     assert not table.has("text_input", "party_name")
     assert visit.has("party_edit_0")
+
+
+@pytest.mark.parametrize("form", ["party_edit_0", "party_add"])
+def test_what_was_typed_comes_back_though_the_browser_forgot_the_fields(table: Table, form: str) -> None:
+    """A browser drops the fields of a panel that is gone, sometimes only when the panel is about to be drawn again."""
+    name = "party_new_name" if form == "party_add" else "party_name"
+    visit = table.visit.click(form)
+    table.fill("text_input", name, "Eve")
+    visit.choose("segmented_control", "scenario_view", "Problems")
+    del visit.app.session_state[name]
+    visit.choose("segmented_control", "scenario_view", "Party")
+    assert visit.app.text_input(key=name).value == "Eve"
+    visit.run()
+    assert visit.app.text_input(key=name).value == "Eve"
