@@ -6,6 +6,8 @@ const SHEET = `
   .studio-error, .studio-warning, .studio-info { position: absolute; border-radius: 3px; }
   .studio-tag-user { background: #8f6fc940; } .studio-tag-dm { background: #c9803a30; }
   .studio-tag-toolcall, .studio-result { background: #4b86c930; } .studio-tag-system { background: #80808030; }
+  .studio-slot, .studio-tag-otherwise { position: absolute; border-radius: 3px; background: #3f946830; }
+  .studio-turn-otherwise { position: absolute; box-sizing: border-box; border-left: 3px dashed #c9803a; }
   .studio-ask { background: #c9803a4a; }
   .studio-error, .studio-warning, .studio-info { border-radius: 0; box-sizing: border-box; border-bottom: 2px dotted #d0585c; }
   .studio-warning { border-color: #c9803a; } .studio-info { border-color: #4b86c9; }

@@ -40,6 +40,15 @@ function menu() {
   };
   return box;
 }
+// The selected words as the first of several, and the cursor where the next one is typed. Made here, in one step of undo.
+function wrap() {
+  if (!desk.editor) return;
+  const { start, end } = desk.editor.getSelectionRange();
+  const words = desk.editor.getSelectedText();
+  const edit = { startRow: start.row, startCol: start.column, endRow: end.row, endCol: end.column, text: `{${words}|}` };
+  const behind = start.row === end.row ? end.column + 2 : end.column + 1;
+  desk.change([edit], desk.version, [end.row, words ? behind : start.column + 1]);
+}
 function build(root) {
   const box = menu();
   root.replaceChildren(
@@ -47,6 +56,8 @@ function build(root) {
     tool("auto_stories", "DM", "A new turn of the Dungeon Master after this one", () => desk.act("turn", { speaker: "DM" })),
     tool("contact_support", "Ask for a roll", "Put a request of the DM at the cursor", () => box.open()),
     tool("casino", "Roll the answer", "Throw the dice that the DM turn here asks for, with the bonus of the sheet (Ctrl+Shift+R)", () => desk.act("roll")),
+    tool("alt_route", "Otherwise", "After the DM turn here that tells how a roll went: the same turn for the other outcome", () => desk.act("otherwise")),
+    tool("data_object", "Choices", "Make the selected words the first of several: {creep|tiptoe}. Each time one of them is read", wrap),
     box,
   );
   document.addEventListener("pointerdown", (event) => {

@@ -44,7 +44,7 @@ def import_dialog() -> None:
     clash = st.segmented_control(
         "When a scenario of that name is there already", list(_CLASHES), default="rename", key="import_clash",
         format_func=lambda one: _CLASHES[one], required=True,
-    ) or "rename"  # fmt: skip
+    )  # fmt: skip
     st.caption(_MEANINGS[clash])
     if st.button("Import", type="primary", key="import_now", disabled=not files):
         try:

@@ -15,7 +15,7 @@ from pages.parts.layout import empty_state, facts, told, workspace
 from studio.bases import BaseModel, ConversationRenderer, RenderedConversation, get_base, list_bases, token_views
 from studio.config import TrainingConfig, TrainingPreset, load_presets
 from studio.errors import ConfigError
-from studio.scenarios import Message, TrainingScenario, to_messages
+from studio.scenarios import Message, TrainingScenario, leaves_choices, to_messages
 from studio.ui.tokens import RowLimit, row_limits, tokens_html
 
 LONGEST_TEXT = 2_000_000
@@ -30,6 +30,7 @@ def prompt_view(scenario: TrainingScenario) -> None:
     with told():
         if (base := choose_base("prompt_base")) and (rendered := render(base, to_messages(scenario))):
             st.caption("This is the exact text that the model reads, special tokens included.")
+            note_of_choices(scenario)
             st.code(rendered.text, language=None, wrap_lines=True)
 
 
@@ -38,7 +39,17 @@ def tokens_view(scenario: TrainingScenario) -> None:
     with told():
         messages = to_messages(scenario)
         if (base := choose_base("prompt_base")) and (rendered := render(base, messages)):
+            note_of_choices(scenario)
             _tokens_view(rendered, _tokens(conversation_key(base, messages), rendered, renderer(base)))
+
+
+def note_of_choices(scenario: TrainingScenario) -> None:
+    """Which words of a slot a view of the prompt shows, when there are slots."""
+    if leaves_choices(scenario):
+        st.caption(
+            "Where you left a choice, as in {this|that}, this is the first option. Training takes one by chance, the "
+            "same for this text every time; the Dataset page shows it.",
+        )
 
 
 def _tokens_view(rendered: RenderedConversation, html: str) -> None:

@@ -11,6 +11,7 @@ from pages.parts.prompt_views import (
     conversation_key,
     limit_title,
     load_style,
+    note_of_choices,
     offered_limits,
     render,
     renderer,
@@ -53,6 +54,7 @@ def _compared(scenario: TrainingScenario, base: BaseModel, limit: RowLimit) -> N
     for text in warnings(comparison):
         st.warning(plain(text), icon=":material/warning:")
     st.caption("Green is what the model learns to say; it only reads the rest. Point at a token to see its number.")
+    note_of_choices(scenario)
     shown = _page(comparison)
     st.html(_html(key, limit.tokens, (shown.start, shown.stop), _words_changed(), comparison))
 

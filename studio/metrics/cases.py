@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from studio.scenarios import (
     Character,
+    ConversationTurn,
     Directive,
     Message,
     ResultLine,
@@ -79,6 +80,7 @@ def turn_cases(scenario: TrainingScenario, vocabulary: Vocabulary, name: str = "
     """Every DM turn of a scenario, in order. `name` is how figures call it; else its file, else its title."""
     messages = to_messages(scenario)
     head = len(messages) - len(scenario.conversation)
+    said = [one.content for one in messages[head:]]  # as the model reads it: without slots
     called = name or str(scenario.metadata.get("source") or scenario.metadata.get("title") or "scenario")
     return [
         TurnCase(
@@ -87,10 +89,10 @@ def turn_cases(scenario: TrainingScenario, vocabulary: Vocabulary, name: str = "
             index=index,
             line=turn.line,
             context=tuple(messages[: head + index]),
-            authored=turn.content.strip(),
-            expected=tuple(one for one in find_directives(turn.content, vocabulary) if one.valid),
-            rolls=_given(scenario, index, vocabulary),
-            player_text=_player_text(scenario, index),
+            authored=said[index],
+            expected=tuple(one for one in find_directives(said[index], vocabulary) if one.valid),
+            rolls=_given(scenario.conversation, said, index, vocabulary),
+            player_text=_player_text(scenario.conversation, said, index),
             system=scenario.system_context,
         )
         for index, turn in enumerate(scenario.conversation)
@@ -109,16 +111,17 @@ def scenario_cases(scenarios: Sequence[TrainingScenario], vocabulary: Vocabulary
     return cases
 
 
-def _given(scenario: TrainingScenario, index: int, vocabulary: Vocabulary) -> tuple[GivenRoll, ...]:
+def _given(
+    turns: Sequence[ConversationTurn], said: Sequence[str], index: int, vocabulary: Vocabulary
+) -> tuple[GivenRoll, ...]:
     """The lines of the TOOLCALL turns right before turn `index`, each with its request of the DM turn before them."""
-    turns = scenario.conversation
     start = index
     while start and turns[start - 1].speaker == "TOOLCALL":
         start -= 1
     asks = start < index and start > 0 and turns[start - 1].speaker == "DM"
-    open_requests = find_directives(turns[start - 1].content, vocabulary) if asks else []
+    open_requests = find_directives(said[start - 1], vocabulary) if asks else []
     rolls = []
-    for line in (line for turn in turns[start:index] for line in parse_result_lines(turn.content, vocabulary)):
+    for line in (line for words in said[start:index] for line in parse_result_lines(words, vocabulary)):
         request = _request_for(line, open_requests)
         rolls.append(GivenRoll(line, request))
         if request is not None and line.actor is None:
@@ -132,6 +135,5 @@ def _request_for(line: ResultLine, requests: list[Directive]) -> Directive | Non
     return next(iter(named or same), None)
 
 
-def _player_text(scenario: TrainingScenario, index: int) -> str:
-    before = scenario.conversation[:index]
-    return next((turn.content for turn in reversed(before) if turn.speaker == "User"), "")
+def _player_text(turns: Sequence[ConversationTurn], said: Sequence[str], index: int) -> str:
+    return next((said[before] for before in reversed(range(index)) if turns[before].speaker == "User"), "")

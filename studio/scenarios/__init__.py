@@ -8,7 +8,7 @@ from studio.scenarios.exchanges import is_success, read_outcome
 from studio.scenarios.fixes import FixedText, apply_fixes, fix_text
 from studio.scenarios.formats import WRITERS
 from studio.scenarios.grammar import BOM
-from studio.scenarios.messages import Message, to_messages
+from studio.scenarios.messages import Message, leaves_choices, to_messages
 from studio.scenarios.models import (
     SCENARIO_TYPES,
     Attack,
@@ -94,6 +94,7 @@ __all__ = [
     "format_directive",
     "format_result",
     "is_success",
+    "leaves_choices",
     "load_check_settings",
     "load_vocabulary",
     "normalize",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from studio.scenarios.models import SCENARIO_TYPES, ConversationTurn, SystemContext, ToolCall
 from studio.scenarios.reading import Reading, Turn
+from studio.scenarios.slots import expand
 
 
 def system_context(reading: Reading) -> SystemContext:
@@ -46,7 +47,11 @@ def scenario_type(reading: Reading, default_type: str) -> str:
 def _tool_calls(turn: Turn, answers: dict[int, str]) -> list[ToolCall]:
     if turn.speaker == "DM":
         return [
-            ToolCall(tool_name=one.tool.name, arguments=dict(one.arguments), result=answers.get(id(one)))
+            ToolCall(
+                tool_name=one.tool.name,
+                arguments={name: expand(value) for name, value in one.arguments.items()},
+                result=answers.get(id(one)),
+            )
             for one in turn.directives
             if one.tool is not None
         ]

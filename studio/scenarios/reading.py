@@ -19,6 +19,7 @@ from studio.scenarios.exchanges import Exchange, pair_exchanges
 from studio.scenarios.grammar import SPEAKER_OF_BLOCK
 from studio.scenarios.markdown import Heading, headings
 from studio.scenarios.models import Character, Speaker
+from studio.scenarios.otherwise import Otherwise, find_otherwise
 from studio.scenarios.positions import LineIndex
 from studio.scenarios.results import ResultLine, parse_result_lines
 from studio.scenarios.sheet import Sheet, read_sheet
@@ -107,6 +108,11 @@ class Reading:
     def exchanges(self) -> list[Exchange]:
         """What each DM turn asked for and what answered it."""
         return pair_exchanges(self.turns, [one.name for one in self.party])
+
+    @cached_property
+    def otherwise(self) -> list[Otherwise]:
+        """The alternatives that the author wrote in comments, readable or not."""
+        return find_otherwise(self.tree)
 
     def section(self, title: str) -> str:
         """The text of a first-level section of the SYSTEM block, with deeper sections, stripped."""

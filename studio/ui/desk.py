@@ -27,6 +27,7 @@ from studio.scenarios import (
     read_outcome,
 )
 from studio.scenarios.library import editor_text
+from studio.scenarios.slots import expand
 from studio.ui.editor import Positions, by_severity, safe_fixes
 
 SHOWN_PROBLEMS = 200
@@ -96,7 +97,7 @@ class TypedText(BaseModel):
 class DeskAction(TypedText):
     """A click of the browser that the engine carries out, with the text and the cursor at that moment."""
 
-    action: Literal["save", "turn", "ask", "roll", "fix", "fix_all"]
+    action: Literal["save", "turn", "ask", "roll", "otherwise", "fix", "fix_all"]
     row: int = Field(0, ge=0)
     column: int = Field(0, ge=0)
     speaker: Literal["User", "DM"] = "DM"
@@ -146,6 +147,11 @@ def completion_words(vocabulary: Vocabulary) -> list[Word]:
         _word("<DM>", "Turn", "What the Dungeon Master says. This is what the model learns."),
         _word("<TOOLCALL>", "Turn", "The answer of the dice to the DM turn above."),
         _word("<SYSTEM>", "Block", "Role, world, location and party. Once, at the top."),
+        _word(
+            "<!-- otherwise: <DM>*FAILED* </DM> -->",
+            "Alternative",
+            "Behind a DM turn that tells how a roll went: the same turn for the other outcome.",
+        ),
         *(_word(f"</{name}>", "Close", "Closes the block.") for name in ("User", "DM", "TOOLCALL", "SYSTEM")),
     ]
     return requests + tags
@@ -216,7 +222,7 @@ def _characters(scenario: TrainingScenario, text: str) -> list[OutlineRow]:
 
 
 def _turn(one: ConversationTurn) -> OutlineRow:
-    words, who = one.content, ""
+    words, who = expand(one.content), ""
     if one.speaker == "User" and (named := _NAMED.match(words)):
         who, words = f"{named[1]}: ", words[named.end() :]
     if one.speaker == "DM" and (outcome := read_outcome(words)):

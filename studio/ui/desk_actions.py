@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from studio.scenarios import Diagnostic, MarkdownParser, Vocabulary, apply_fixes
-from studio.scenarios.library import Dice, Insertion, insert_answer, insert_request, insert_turn
+from studio.scenarios.library import (
+    Dice,
+    Insertion,
+    insert_answer,
+    insert_otherwise,
+    insert_request,
+    insert_turn,
+)
 from studio.ui.desk import DeskAction
 from studio.ui.editor import Positions, safe_fixes
 
@@ -17,7 +24,7 @@ def carry_out(text: str, action: DeskAction, vocabulary: Vocabulary, dice: Dice)
         text: the text in the form of its file; the action's row and column are places in it.
 
     Raises:
-        SnippetError: no roll waits for an answer at the cursor.
+        SnippetError: no roll waits for an answer at the cursor, or no outcome is told there.
     """
     return _ACTIONS[action.action](text, action, vocabulary, dice)
 
@@ -32,6 +39,10 @@ def _ask(text: str, action: DeskAction, vocabulary: Vocabulary, dice: Dice) -> I
 
 def _roll(text: str, action: DeskAction, vocabulary: Vocabulary, dice: Dice) -> Insertion:
     return insert_answer(text, _place(text, action), dice, vocabulary)
+
+
+def _otherwise(text: str, action: DeskAction, vocabulary: Vocabulary, dice: Dice) -> Insertion:
+    return insert_otherwise(text, _place(text, action), vocabulary)
 
 
 def _fix(text: str, action: DeskAction, vocabulary: Vocabulary, dice: Dice) -> Insertion | None:
@@ -57,4 +68,11 @@ def _place(text: str, action: DeskAction) -> int:
 
 
 _Action = Callable[[str, DeskAction, Vocabulary, Dice], Insertion | None]
-_ACTIONS: dict[str, _Action] = {"turn": _turn, "ask": _ask, "roll": _roll, "fix": _fix, "fix_all": _fix_all}
+_ACTIONS: dict[str, _Action] = {
+    "turn": _turn,
+    "ask": _ask,
+    "roll": _roll,
+    "otherwise": _otherwise,
+    "fix": _fix,
+    "fix_all": _fix_all,
+}

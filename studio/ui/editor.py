@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
-from studio.scenarios import BOM, Diagnostic, Severity, Vocabulary, find_directives, parse_tree
+from studio.scenarios import BOM, Diagnostic, Severity, Tree, Vocabulary, find_directives, parse_tree
+from studio.scenarios.otherwise import find_otherwise
+from studio.scenarios.slots import find_braces
 
 # Ace breaks lines at these only; str.splitlines would also break at form feeds and line separators.
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
@@ -43,11 +45,14 @@ class Positions:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._plain = text.isascii()
         self._starts = [int(text.startswith(BOM)), *(match.end() for match in _LINE_BREAK.finditer(text))]
 
     def place(self, offset: int) -> tuple[int, int]:
         """Row and column of a character offset."""
         row = max(0, bisect_right(self._starts, offset) - 1)
+        if self._plain:
+            return row, min(offset, len(self._text)) - self._starts[row]
         before = self._text[self._starts[row] : offset]
         if before.isascii():
             return row, len(before)
@@ -78,7 +83,7 @@ def gutter_marks(diagnostics: Sequence[Diagnostic]) -> list[Annotation]:
 
 
 def markers(text: str, vocabulary: Vocabulary, diagnostics: Sequence[Diagnostic] = ()) -> list[Marker]:
-    """Coloured stretches: whole turns (a bar beside them), tags, directives, results, and what a problem is about."""
+    """Coloured stretches: whole turns (a bar beside them), tags, directives, results, slots, alternatives, problems."""
     positions, tree = Positions(text), parse_tree(text)
     stretches: list[tuple[int, int, str]] = []
     for node in tree.nodes:
@@ -96,8 +101,26 @@ def markers(text: str, vocabulary: Vocabulary, diagnostics: Sequence[Diagnostic]
             body = tree.body(node)
             found = find_directives(body, vocabulary)
             stretches += [(node.body_start + one.start, node.body_start + one.end, "studio-ask") for one in found]
+        if node.block in ("User", "DM"):
+            stretches += _slots(tree.body(node), node.body_start)
+    stretches += _alternatives(tree)
     stretches += [(one.span.start, one.span.end, f"studio-{_ACE_LEVEL[one.severity]}") for one in diagnostics]
     return [_marker(positions, *one) for one in stretches if one[0] < one[1]]
+
+
+def _slots(text: str, offset: int) -> Iterator[tuple[int, int, str]]:
+    return (
+        (offset + one.start, offset + one.end, "studio-slot") for one in find_braces(text).slots if not one.is_fixed
+    )
+
+
+def _alternatives(tree: Tree) -> Iterator[tuple[int, int, str]]:
+    """Those that can be read; what only looks like one has no colour, as any other comment."""
+    for one in find_otherwise(tree):
+        if one.slip is None:
+            yield one.comment.start, one.comment.end, "studio-turn-otherwise"
+            yield one.comment.start, one.mark_end + 1, "studio-tag-otherwise"
+            yield from _slots(tree.text[one.start : one.end], one.start)
 
 
 def _marker(positions: Positions, start: int, end: int, name: str) -> Marker:

@@ -14,6 +14,7 @@ from html import escape
 from studio.bases import RenderedConversation, TokenView, TurnSpan, token_views
 from studio.dataset import Cut, Window
 from studio.scenarios import TrainingScenario, Vocabulary
+from studio.scenarios.slots import expand
 from studio.ui.story import scene_html, turn_html
 from studio.ui.tokens import prompt_html, tokens_html
 from studio.ui.wording import count
@@ -309,7 +310,7 @@ def _changed(comparison: Comparison, row: TurnRow, tokens: Sequence[TokenView]) 
     text = "".join(token.text for token in tokens)
     written = [comparison.scenario.conversation[index].content for index in row.turns]
     written += [comparison.scenario.system_context.text] if row.has_scene else []
-    if all(one.strip() in text for one in written):
+    if all(expand(one.strip()).strip() in text for one in written):
         return ""
     return (
         '<p class="more">Not quite as written: it held something that the model would not have read as text, '
@@ -323,7 +324,7 @@ def _story(comparison: Comparison, row: TurnRow, shown: list[TokenView], vocabul
         return '<p class="more">Nobody wrote a SYSTEM block: the base model\'s own stands in for it.</p>'
     turns = [comparison.scenario.conversation[index] for index in row.turns]
     longest = sum(len(one.text) for one in shown) if len(row.tokens) > LONGEST_TURN else None
-    bubbles = "".join(turn_html(one.speaker, one.content[:longest], vocabulary) for one in turns)
+    bubbles = "".join(turn_html(one.speaker, one.content[:longest], vocabulary, slots=True) for one in turns)
     return f'<div class="story">{scene}{bubbles}</div>'
 
 

@@ -153,6 +153,28 @@ def test_a_bracket_offers_the_requests_and_a_comma_their_arguments(page: Page, s
     page.wait_for_function("() => window.studioDesk.editor.getValue().endsWith('[roll: stealth, advantage]')")
 
 
+def test_choices_are_wrapped_and_the_other_outcome_gets_its_turn(page: Page, scene: str) -> None:
+    opened(page, scene)
+    rolled = "\n<TOOLCALL>perception: 9 + 5(skill) = *14*</TOOLCALL>\n\n<DM>*SUCCESS* An owl sits there.</DM>\n"
+    type_at_end(page, rolled)
+    page.evaluate("() => window.studioDesk.editor.find('owl')")
+    page.get_by_role("button", name="Choices").click()
+    page.keyboard.insert_text("hawk")
+    looked_at(page)
+    assert "An {owl|hawk} sits there." in editor_text(page)
+    page.get_by_role("button", name="Otherwise").click()
+    holds(page, "<!-- otherwise:")
+    page.keyboard.insert_text("Nothing is there.")
+    looked_at(page)
+    assert editor_text(page).endswith("</DM>\n\n<!-- otherwise:\n<DM>*FAILED* Nothing is there.</DM>\n-->\n"), (
+        "the cursor stands where the words belong"
+    )
+    assert not {one for one in problems(page) if one >= "S027"} & {f"S0{number}" for number in range(27, 37)}
+    assert page.evaluate(
+        "() => studioDesk.frame.contentDocument.querySelectorAll('.studio-slot, .studio-turn-otherwise').length > 1"
+    )
+
+
 def test_the_outline_leads_to_a_turn_and_follows_the_cursor(page: Page, scene: str) -> None:
     opened(page, scene)
     outline = page.locator(".outline")

@@ -161,3 +161,10 @@ def test_what_is_kept_depends_on_base_model_roles_and_borders(smollm2: BaseModel
 
 def test_the_style_sheet_of_the_views_is_where_they_load_it_from() -> None:
     assert (Path(PROJECT_ROOT) / "pages" / "parts" / "views.css").is_file()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_scenario_with_choices_says_which_words_are_shown(workspace: Workspace, view: str) -> None:
+    said = "You {walk|run} on."
+    assert any("first option" in one.value for one in show(view, exchanges(1, said)).caption)
+    assert not any("first option" in one.value for one in show(view, exchanges(1)).caption)

@@ -9,9 +9,20 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from studio.scenarios import MarkdownParser, find_directives, load_vocabulary, parse_result_line, parse_tree
+from studio.scenarios import (
+    MarkdownParser,
+    find_directives,
+    load_vocabulary,
+    parse_result_line,
+    parse_tree,
+    to_messages,
+)
 from studio.scenarios.checks.rule import example_file
+from studio.scenarios.entities import listed_entities
+from studio.scenarios.otherwise import find_otherwise
+from studio.scenarios.reading import read_yaml
 from studio.scenarios.sheet import field_of
+from studio.scenarios.slots import has
 from studio.workspace import PROJECT_ROOT
 
 PAGE = (PROJECT_ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
@@ -24,7 +35,7 @@ ROW = re.compile(r"(?P<written>.+?) {2,}(?P<code>[ST]\d{3}|---) {2,}(?P<read>.+)
 ABOUT_MEANING = {
     *("T001", "T002", "T005", "T006", "T007", "T008", "T009", "T010"),  # what the text below the grammar rules out
     *("T013", "T015", "T020", "T021", "T022", "T023", "T025", "T029"),
-    *("S020", "S021", "S024", "S025"),
+    *("S020", "S021", "S024", "S025", "S032", "S033", "S034"),
 }
 """Codes that a sentence of the grammar may have: they are about numbers and who answers whom, not about reading."""
 
@@ -51,6 +62,24 @@ def test_the_shortest_scenario_is_short_and_complete() -> None:
     assert [turn.speaker for turn in scenario.conversation] == ["User", "DM", "TOOLCALL", "DM"]
     (call,) = scenario.conversation[1].tool_calls
     assert (call.tool_name, call.arguments, call.result) == ("stealth", {"dc": "15"}, "stealth: 9 + 7(skill) = *16*")
+
+
+def test_the_examples_of_choices_are_read_as_the_page_says() -> None:
+    slots, alternative = re.findall(r"^~~~markdown\n(.*?)^~~~$", PAGE, re.MULTILINE | re.DOTALL)
+    first = to_messages(PARSER.parse_text(slots))
+    assert [one.content for one in first] == [
+        "I creep down the stair.",
+        "The third step is loose. A dog barks. What do you do?",
+    ]
+    rolled = (
+        "<User>I go.</User>\n\n<DM>Hush. [roll: stealth]</DM>\n\n<TOOLCALL>stealth: 9 + 7(skill) = *16*</TOOLCALL>\n"
+    )
+    text = example_file("turns", rolled + alternative)
+    assert [one.success for one in find_otherwise(parse_tree(text))] == [False]
+    assert not codes(text) & {f"S0{number}" for number in range(27, 37)}
+    (listed,) = re.findall(r"^entities: .*$", PAGE, re.MULTILINE)
+    names, refused = listed_entities(read_yaml(listed).values)
+    assert ([one.kind for one in names], refused) == (["name", "place", "item"], [])
 
 
 @pytest.mark.parametrize(("written", "code", "read"), rows(TURNS))
@@ -183,7 +212,9 @@ ROLLS = [tool for tool in VOCABULARY.tools if tool.rolls]
 SPECIAL: dict[str, Callable[[random.Random], str]] = {
     "number": lambda dice: str(dice.choice((1, 2, 7, 12, 15, 20, 44, 900, 2700))),
     "eol": lambda _: "\n",
-    "yaml_line": lambda dice: dice.choice(("title: The Mill", "tags: [a, b]", "mine: {x: 1}", "# a note")),
+    "yaml_line": lambda dice: dice.choice(
+        ("title: The Mill", "tags: [a, b]", "mine: {x: 1}", "entities: {places: [the old mill]}", "# a note")
+    ),
     "prose": lambda dice: dice.choice(
         (
             "The mill stands still.",
@@ -243,7 +274,10 @@ def test_whatever_the_grammar_writes_is_read_without_a_slip(seed: int) -> None:
         tree = parse_tree(text)
         assert "".join(text[node.start : node.end] for node in tree.nodes) == text
         written = len(re.findall(r"^<(?:User|DM|TOOLCALL)>", text, re.MULTILINE))
-        assert len(PARSER.extract_conversation(text)) == written
+        scenario = PARSER.parse_text(text)
+        assert len(scenario.conversation) == written
+        assert [one.slip for one in find_otherwise(tree)] == [None] * text.count("<!-- otherwise:")
+        assert not any(has(one.content) for one in to_messages(scenario, seed))
 
 
 @pytest.mark.parametrize("seed", range(20))

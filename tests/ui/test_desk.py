@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from studio.play import DiceBox
-from studio.scenarios import BOM, Diagnostic, MarkdownParser, find_directives, load_vocabulary
+from studio.scenarios import BOM, Diagnostic, MarkdownParser, find_directives, load_vocabulary, parse_tree
 from studio.scenarios.library import SnippetError, editor_text
+from studio.scenarios.otherwise import find_otherwise
 from studio.ui.desk import DeskAction, TextEdit, completion_words, outline, problem_rows, text_edits
 from studio.ui.desk_actions import carry_out
 from studio.ui.editor import Positions, markers, system_row
@@ -186,3 +187,21 @@ def test_a_fix_that_is_gone_changes_nothing() -> None:
 def test_what_a_browser_may_not_ask_for_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         DeskAction.model_validate({"action": "turn", "text": "", "version": 1, **wrong})
+
+
+def test_otherwise_is_put_behind_the_turn_that_tells_an_outcome() -> None:
+    told = after(TEXT.replace("perceptoin", "perception"), "roll", "Hush") + "\n<DM>*SUCCESS* An owl.</DM>\n"
+    assert after(told, "otherwise", "An owl").endswith("An owl.</DM>\n\n<!-- otherwise:\n<DM>*FAILED* </DM>\n-->\n")
+    with pytest.raises(SnippetError):
+        after(told, "otherwise", "Hush")
+
+
+def test_the_outline_shows_the_first_option_of_a_slot() -> None:
+    text = TEXT.replace("I listen.", "I {listen|hark}.")
+    rows = outline(PARSER.parse_text(text), text, system_row(markers(text, VOCABULARY)))
+    assert [one["text"] for one in rows if one["kind"] == "User"] == ["I listen. 🐉"]
+
+
+def test_completion_offers_an_alternative_that_can_be_read() -> None:
+    (one,) = [word for word in completion_words(VOCABULARY) if word["kind"] == "Alternative"]
+    assert [found.success for found in find_otherwise(parse_tree(one["text"]))] == [False]

@@ -101,3 +101,16 @@ def test_only_fixes_that_change_no_meaning_go_together() -> None:
 def test_windows_text_comes_back_as_its_author_saw_it(text: str) -> None:
     read = text.encode("cp1252").decode("utf-8", errors="surrogateescape")
     assert windows_text(read) == text
+
+
+def test_slots_and_alternatives_are_coloured_and_a_slot_without_a_choice_is_not() -> None:
+    text = (
+        "<User>🐉 I {go|run {fast|slowly}}.</User>\n<DM>{a|b [roll: attack, target={c|d}] `{e|f}`</DM>\n"
+        "<!-- otherwise: <DM>*FAILED* {No|Nay}.</DM> -->\n<!-- otherwise, a note -->\n"
+    )
+    by_class: dict[str, list[str]] = {}
+    for one in markers(text, VOCABULARY):
+        by_class.setdefault(one["className"], []).append(marked(text, one))
+    assert by_class["studio-slot"] == ["{go|run {fast|slowly}}", "{No|Nay}"]
+    assert by_class["studio-tag-otherwise"] == ["<!-- otherwise:"]
+    assert by_class["studio-turn-otherwise"] == ["<!-- otherwise: <DM>*FAILED* {No|Nay}.</DM> -->"]

@@ -308,3 +308,15 @@ def test_an_endless_turn_is_shown_in_part_and_says_so(smollm2: BaseModel) -> Non
     assert cells.within("learned").count(f"{missing:,} more tokens") == 1
     assert cells.within("prompt").count(f"{missing:,} more tokens") == 1
     assert len(cells.within("tale")) < len(comparison.rendered.text) / 1.5
+
+
+def test_a_slot_is_its_first_option_in_all_three_columns_and_the_story_tells_of_the_others(smollm2: BaseModel) -> None:
+    one = scenario(("User", "I {creep|tiptoe} on."), ("DM", "{Dark|Cold} it is."), scene="# World\n{A forest|A hill}.")
+    comparison = compared(one, smollm2)
+    cells = drawn(comparison)
+    cells.assert_harmless()
+    for column in ("exact", "tokens"):
+        assert all(words in cells.within(column) for words in ("A forest.", "I creep on.", "Dark it is."))
+        assert "{" not in cells.within(column)
+    assert "I creep+1 on." in cells.within("story")
+    assert "Not quite as written" not in cells.text

@@ -131,3 +131,24 @@ def test_without_a_system_block_there_is_no_scene() -> None:
 def test_a_heading_in_a_bubble_is_not_the_title_of_the_page() -> None:
     for html in (scene_html("# World\n\nWorld\n# Two"), turn_html("DM", "# Chapter one", VOCABULARY)):
         assert "h1" not in [tag for tag, _ in Reading(html).elements]
+
+
+def test_a_slot_shows_its_first_option_and_says_that_there_are_others() -> None:
+    text = "It is {dark|very {cold|dim}|}. [roll: attack, target={orc|elf}] `{a|b}`"
+    reading = Reading(turn_html("DM", text, VOCABULARY, slots=True))
+    assert "It is dark+2. casino[roll: attack, target=orc] {a|b}" in reading.text
+    (note,) = [given for _, given in reading.elements if given.get("class") == "others"]
+    assert note["title"] == "Another time: very cold · (nothing)"
+    assert text[6:31] in dm(text).text, "what a model wrote is shown as it wrote it"
+
+
+@given(st.lists(st.sampled_from([*PIECES, "{", "|", "}", "{a|", "```"]), max_size=40).map("".join))
+def test_no_slot_becomes_markup(text: str) -> None:
+    for speaker in SPEAKERS:
+        Reading(turn_html(speaker, text, VOCABULARY, slots=True)).assert_harmless()
+    assert "{a|b}" not in Reading(scene_html(text + "\n\n{a|b}")).text or "`" in text
+
+
+def test_a_slot_in_the_name_of_a_code_block_stays_text() -> None:
+    nasty = '{```|x}a\n{b|" onmouseover="alert(1)}\n'
+    Reading(turn_html("DM", nasty + '{c|"><script>}', VOCABULARY, slots=True)).assert_harmless()

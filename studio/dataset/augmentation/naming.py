@@ -1,7 +1,7 @@
 """Which names a scenario has and what each becomes: party, `entities:` of the front matter, names that recur.
 
 A name is left alone when renaming it could change something else: when it is a word of the game, when two characters
-share it, or when the story also uses it as an ordinary word ("Rose" beside "rose").
+share it, or when the story also uses it as an ordinary word ("Rose" beside "rose", "Will you?" beside Will).
 """
 
 from __future__ import annotations
@@ -13,22 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from studio.dataset.augmentation.doubt import Doubt
 from studio.dataset.augmentation.lexicon import Lexicon, is_game_word, load_lexicon
+from studio.scenarios.entities import listed_entities
 from studio.scenarios.reading import Reading
 from studio.scenarios.sheet import prefix_of
 
 Kind = Literal["name", "place", "item"]
-_KINDS: dict[str, Kind] = {
-    "name": "name",
-    "names": "name",
-    "people": "name",
-    "persons": "name",
-    "characters": "name",
-    "place": "place",
-    "places": "place",
-    "item": "item",
-    "items": "item",
-}
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _PROPER = re.compile(r"[A-Z][^\W\d_]+(?:['’-][^\W\d_]+)*")
 _RECURRING = re.compile(r"(?<![^\W_])([A-Z][a-z]{2,})(?![^\W_]|['’-][a-z]{2})")
@@ -67,7 +58,7 @@ def entities_of(reading: Reading) -> list[Entity]:
     party = [one.name for one in reading.party]
     single = [name for name in party if name and sum(name.casefold() == one.casefold() for one in party) == 1]
     found = [Entity(name, "name") for name in single]
-    found += _listed(reading)
+    found += [Entity(one.name, one.kind) for one in listed_entities(reading.front_matter.values)[0]]
     found += _recurring(reading, {token for one in found for token in _TOKEN.findall(one.name)})
     once = {one.name.casefold(): one for one in reversed(found)}
     taken = {name.casefold() for name in party} - {name.casefold() for name in single}
@@ -89,7 +80,7 @@ class _Baptism:
         self._reading = reading
         self._lexicon: Lexicon = load_lexicon()
         self._chance = chance
-        self._ordinary = _ordinary_words(reading)
+        self._ordinary, self._doubt = _ordinary_words(reading), Doubt(reading)
         self._taken = {word.casefold() for word in re.findall(r"[^\W\d_]+", reading.text)}
         self._new: dict[str, str] = {}
 
@@ -131,7 +122,7 @@ class _Baptism:
         """Whether a word is a name and nothing else in this text."""
         if not _PROPER.fullmatch(word) or len(word) < 3 or is_game_word(word, self._reading.vocabulary):
             return False
-        return word.lower() not in self._ordinary
+        return word.lower() not in self._ordinary and not self._doubt.is_about(word)
 
     def _fresh(self, source: Sequence[str], old: str) -> str | None:
         """A name that the text does not have; one that begins with a vowel for one that does ("an Odra")."""
@@ -157,18 +148,6 @@ def _with_head(words: Sequence[str], fresh: str, kind: Kind) -> str:
         head = " ".join(rest[: lowered.index("of")])
         return article + (f"{head} of {fresh}" if kind == "place" else f"{fresh} {head.split()[-1]}")
     return f"{article}{fresh} {rest[-1]}" if len(rest) > 1 else f"{article}{fresh}"
-
-
-def _listed(reading: Reading) -> Iterator[Entity]:
-    """The front matter's `entities:`, a list of names or lists by kind. What it holds besides names is ignored."""
-    found = reading.front_matter.values.get("entities")
-    by_kind = found if isinstance(found, dict) else {"names": found}
-    for key, values in by_kind.items():
-        kind = _KINDS.get(str(key).strip().lower())
-        for value in values if kind and isinstance(values, list) else ():
-            name = " ".join(str(value).split())
-            if kind and name and len(name) <= 80:
-                yield Entity(name, kind)
 
 
 def _recurring(reading: Reading, known: set[str]) -> list[Entity]:

@@ -1,22 +1,17 @@
-"""Paraphrase slots `{a|b|c}` that authors write into turns: every reading of a scenario takes one of the words.
+"""The operation that reads the paraphrase slots `{a|b|c}` of a scenario file by chance, and the same without chance.
 
-A slot stands in a User or DM turn, outside code, and may hold other slots; an option may be empty: `{very |}dark`.
-A model must never see the braces, so whoever turns a file into messages (training, playground, evaluation, export)
-expands first; with `seed=None` every slot becomes its first option, which is what previews and checks should show.
+What a slot is, and which stand open, is said by the scenario language (`studio/scenarios/slots.py`). Here they are
+taken out of the text of a file, so that what is left is a file like any other, without braces.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
+from collections.abc import Iterator
 
-from studio.dataset.augmentation.text import Edit, applied, generator
+from studio.dataset.augmentation.text import Edit, applied
 from studio.scenarios import Vocabulary, parse_tree
-from studio.scenarios.markdown import code_ranges
-
-_INNERMOST = re.compile(r"\{([^{}|]{0,400}\|[^{}]{0,2000})\}")
-_DEEPEST = 4
-"""Levels of slots inside slots that are expanded."""
+from studio.scenarios.otherwise import find_otherwise
+from studio.scenarios.slots import Choice, has
 
 
 class ParaphraseSlots:
@@ -30,40 +25,33 @@ class ParaphraseSlots:
 
 
 def has_slots(text: str) -> bool:
-    """Whether a turn of a scenario text holds a slot that is not expanded yet."""
-    return "|" in text and "{" in text and bool(_slots(text))
+    """Whether a turn of a scenario text, or an alternative to one, holds a slot that is not expanded yet."""
+    return "{" in text and any(has(text[start:end]) for start, end in (*_open_turns(text), *_alternatives(text)))
 
 
 def expand_slots(text: str, seed: int | None = None) -> str:
     """A scenario text with one option in the place of every slot: by chance, or the first one without a seed.
 
-    The same text and seed give the same words. A text without slots comes back as it is.
+    The same text and seed give the same words, and in the turns the words that `to_messages` gives for them. A text
+    without slots comes back as it is.
     """
-    chance = None if seed is None else generator(seed, ParaphraseSlots.name)
-    for _ in range(_DEEPEST):
-        found = _slots(text) if has_slots(text) else []
-        if not found:
-            break
-        edits = []
-        for match in found:
-            options = match[1].split("|")
-            edits.append(Edit(match.start(), match.end(), chance.choice(options) if chance else options[0]))
-        text = applied(text, edits) or text
-    return text
+    if "{" not in text:
+        return text
+    turns, alternatives = Choice(seed), Choice(seed)
+    edits = [Edit(start, end, turns.words(text[start:end])) for start, end in _open_turns(text)]
+    edits += [Edit(start, end, alternatives.words(text[start:end])) for start, end in _alternatives(text)]
+    return applied(text, edits) or text
 
 
-def _slots(text: str) -> list[re.Match[str]]:
-    """The slots of all turns that hold no other slot, in order."""
-    found = []
-    for node in parse_tree(text).turns:
-        if node.block == "TOOLCALL":
-            continue
-        code = code_ranges(text[node.body_start : node.body_end])
-        matches = _INNERMOST.finditer(text, node.body_start, node.body_end)
-        found += [one for one in matches if not _inside(one.start() - node.body_start, code)]
-    return found
+def _open_turns(text: str) -> Iterator[tuple[int, int]]:
+    """Where the words of players and DM stand; the dice and the SYSTEM block leave no choice."""
+    tree = parse_tree(text)
+    for node in tree.turns:
+        if node.block != "TOOLCALL":
+            body = tree.body(node)
+            before = len(body) - len(body.lstrip())
+            yield node.body_start + before, node.body_start + max(before, len(body.rstrip()))
 
 
-def _inside(offset: int, ranges: list[tuple[int, int]]) -> bool:
-    position = bisect_right(ranges, (offset, len(ranges) + offset)) - 1
-    return position >= 0 and ranges[position][0] <= offset < ranges[position][1]
+def _alternatives(text: str) -> Iterator[tuple[int, int]]:
+    return ((one.start, one.end) for one in find_otherwise(parse_tree(text)))

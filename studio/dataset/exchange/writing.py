@@ -1,7 +1,8 @@
 """Record -> the text of a scenario file, checked twice: it must read back as the same messages, and be valid.
 
 Words are never changed but for two things, each with a note: leftovers of chat templates (`<|im_end|>`) are taken out,
-and what reads as one of our tags gets its `<` written as `&lt;`. Safe fixes are those of `validate --fix`.
+and what reads as one of our tags gets its `<` written as `&lt;`. Braces with bars, which others write for choices, too,
+become slots, with a note. Safe fixes are those of `validate --fix`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import yaml
 from studio.dataset.exchange.models import Record, RejectedError
 from studio.scenarios import BOM, MarkdownParser, Message, Role, fix_text, to_messages
 from studio.scenarios.grammar import TAG
+from studio.scenarios.slots import expand, has
 
 DEFAULT_SYSTEM = """# Role
 You are the Dungeon Master of a D&D Campaign
@@ -45,12 +47,14 @@ def scenario_text(record: Record, parser: MarkdownParser) -> str:
     messages = [one for one in messages if one.content]
     if not messages or messages[0].role != "system":
         record.note("It has no system message: its SYSTEM block is empty. Write who plays, and where.")
+    if any(has(one.content) for one in messages):
+        record.note("Words in braces with bars between them, {this|that}, are choices: one of them is read.")
     text = _written(record, messages)
-    if to_messages(parser.parse_text(text)) != messages:
+    if not _reads_back(text, messages, parser):
         messages = [Message(one.role, TAG.sub(_escape, one.content)) for one in messages]
         record.note("Words in angle brackets that read as our tags are written with &lt;.")
         text = _written(record, messages)
-        if to_messages(parser.parse_text(text)) != messages:
+        if not _reads_back(text, messages, parser):
             raise RejectedError("Its text cannot be written as a scenario without changing its words.")
     fixed = fix_text(text, parser)
     errors = [one for one in fixed.diagnostics if one.severity == "error"]
@@ -82,6 +86,11 @@ def _escape(match: re.Match[str]) -> str:
     written, start = match[0], match.start()
     opens_inside_a_line = not match[1] and not written.endswith(">") and match.string[start - 1 : start] != "\n"
     return written if match[2] is None or opens_inside_a_line else f"&lt;{written[1:]}"
+
+
+def _reads_back(text: str, messages: list[Message], parser: MarkdownParser) -> bool:
+    """Whether a scenario says what the messages say; of a slot it says the first option."""
+    return to_messages(parser.parse_text(text)) == [Message(one.role, expand(one.content).strip()) for one in messages]
 
 
 def _written(record: Record, messages: list[Message]) -> str:

@@ -8,6 +8,7 @@ from studio.scenarios.checks.game import check_game
 from studio.scenarios.checks.report import Report
 from studio.scenarios.checks.schema import check_schema
 from studio.scenarios.checks.tool_calls import check_tool_calls
+from studio.scenarios.checks.variety import check_variety
 from studio.scenarios.checks.writing import check_writing
 from studio.scenarios.models import Diagnostic, Severity
 from studio.scenarios.reading import Reading
@@ -22,6 +23,7 @@ def run_checks(reading: Reading, settings: CheckSettings) -> list[Diagnostic]:
         matter = reading.tree.nodes[0] if reading.tree.nodes[0].kind == "front_matter" else reading.tree.nodes[1]
         report.add(schema_codes.BAD_OVERRIDE, matter.start, matter.end, message)
     check_schema(report)
+    check_variety(report)
     check_tool_calls(report)
     check_game(report)
     check_writing(report)

@@ -243,3 +243,100 @@ BAD_OVERRIDE = Rule(
     "---\ndiagnostics: {W003: never}\n---\n" + _SYSTEM + _TALK,
     "---\ndiagnostics: {W003: off}\n---\n" + _SYSTEM + _TALK,
 )
+_ROLLED = (
+    "<User>I sneak.</User>\n\n<DM>The guard yawns.\n\n[roll: stealth]</DM>\n\n"
+    "<TOOLCALL>stealth: 9 + 7(skill) = *16*</TOOLCALL>\n\n<DM>*SUCCESS* You are in.</DM>\n\n"
+)
+_LISTED = "---\nentities: {places: [%s]}\n---\n"
+UNCLOSED_SLOT = Rule(
+    "S027",
+    "A slot is not closed",
+    WARNING,
+    "What is not closed is ordinary text: the model learns to write braces and bars.",
+    "turns",
+    "<User>I {creep|tiptoe down the stair.</User>\n\n<DM>It is dark.</DM>",
+    "<User>I {creep|tiptoe} down the stair.</User>\n\n<DM>It is dark.</DM>",
+)
+ONE_OPTION = Rule(
+    "S028",
+    "A slot with one option",
+    INFO,
+    "A slot is there for choices; braces around a single one are read as they stand.",
+    "turns",
+    "<User>I {creep} down the stair.</User>\n\n<DM>It is dark.</DM>",
+    "<User>I {creep|tiptoe} down the stair.</User>\n\n<DM>It is dark.</DM>",
+)
+EMPTY_SLOT = Rule(
+    "S029",
+    "An empty slot",
+    WARNING,
+    "Whichever option is read, nothing is said.",
+    "turns",
+    "<User>I creep {|} down the stair.</User>\n\n<DM>It is dark.</DM>",
+    "<User>I creep {slowly |}down the stair.</User>\n\n<DM>It is dark.</DM>",
+)
+FIXED_SLOT = Rule(
+    "S030",
+    "A slot where there is no choice",
+    WARNING,
+    "A request must fit its answer, and the dice need the sheet: there the first option is read, always.",
+    "turns",
+    "<User>I shoot.</User>\n\n<DM>Aim well.\n\n[roll: attack, target={goblin|orc}]</DM>\n\n"
+    "<TOOLCALL>attack: 12 + 5(dagger) = *17*</TOOLCALL>\n\n<DM>*SUCCESS* It falls.</DM>",
+    "<User>I shoot.</User>\n\n<DM>Aim {well|carefully}.\n\n[roll: attack, target=goblin]</DM>\n\n"
+    "<TOOLCALL>attack: 12 + 5(dagger) = *17*</TOOLCALL>\n\n<DM>*SUCCESS* It falls.</DM>",
+)
+OTHERWISE_UNREAD = Rule(
+    "S031",
+    "An alternative that cannot be read",
+    WARNING,
+    "It is never told: dice that fall otherwise would have no story.",
+    "turns",
+    _ROLLED + "<!-- otherwise: A dog barks. -->",
+    _ROLLED + "<!-- otherwise: <DM>*FAILED* A dog barks.</DM> -->",
+)
+OTHERWISE_ASTRAY = Rule(
+    "S032",
+    "An alternative behind the wrong turn",
+    WARNING,
+    "An alternative is for the turn that tells how a roll went; behind any other it is never told.",
+    "turns",
+    "<User>I wait.</User>\n\n<DM>It is dark.</DM>\n\n<!-- otherwise: <DM>*FAILED* A dog barks.</DM> -->",
+    _ROLLED + "<!-- otherwise: <DM>*FAILED* A dog barks.</DM> -->",
+)
+OTHERWISE_SAME = Rule(
+    "S033",
+    "An alternative with the same outcome",
+    WARNING,
+    "An alternative is told when the dice decide the other way; for the same outcome write a slot.",
+    "turns",
+    _ROLLED + "<!-- otherwise: <DM>*SUCCESS* Nobody stirs.</DM> -->",
+    _ROLLED + "<!-- otherwise: <DM>*FAILED* A dog barks.</DM> -->",
+)
+OTHERWISE_ASKS = Rule(
+    "S034",
+    "An alternative that asks for something else",
+    WARNING,
+    "What comes after is the same for both turns, so it must answer the same requests.",
+    "turns",
+    _ROLLED + "<!-- otherwise: <DM>*FAILED* A dog barks. [begin combat]</DM> -->",
+    _ROLLED + "<!-- otherwise: <DM>*FAILED* A dog barks.</DM> -->",
+)
+ABSENT_ENTITY = Rule(
+    "S035",
+    "A listed name that occurs nowhere",
+    INFO,
+    "Names are listed so that copies of the scenario can rename them; mostly this one is spelled otherwise.",
+    "file",
+    _LISTED % "Crow Bank" + _SYSTEM + _TALK,
+    _LISTED % "cellar" + _SYSTEM + _TALK,
+)
+BAD_ENTITIES = Rule(
+    "S036",
+    "`entities` cannot be read",
+    WARNING,
+    "Names that cannot be read are not renamed.",
+    "file",
+    "---\nentities: cellar\n---\n" + _SYSTEM + _TALK,
+    "---\nentities: [cellar]\n---\n" + _SYSTEM + _TALK,
+)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from studio.scenarios.directives import Directive, find_directives, format_directive
+from studio.scenarios.exchanges import is_success, read_outcome
 from studio.scenarios.library.errors import SnippetError
 from studio.scenarios.library.sheet_lines import newline_of
 from studio.scenarios.models import Character, Speaker
@@ -127,10 +128,35 @@ def insert_request(text: str, position: int, request: str) -> Insertion:
     return insert(text, position, request) if inside else insert_turn(text, position, "DM", f"\n\n{request}")
 
 
+def insert_otherwise(text: str, position: int, vocabulary: Vocabulary | None = None) -> Insertion:
+    """Put an empty alternative behind the DM turn at or before `position`, which tells how a roll went.
+
+    It has the other outcome and the requests of that turn. Where the turn has an alternative, the cursor goes there.
+
+    Raises:
+        SnippetError: the turn tells no outcome.
+    """
+    reading = Reading(text, vocabulary or load_vocabulary())
+    turn = _dm_turn(reading, position)
+    word = read_outcome(turn.content) if turn else None
+    if turn is None or word is None or not any(one.outcome is turn and one.pairs for one in reading.exchanges):
+        raise SnippetError(
+            "The turn here does not tell how a roll went.",
+            next_step="Put the cursor into the DM turn after the dice.",
+        )
+    if there := next((one for one in reading.otherwise if one.told is turn.node), None):
+        return Insertion(text, there.end)
+    newline = newline_of(text)
+    begun = f"{newline * 2}<!-- otherwise:{newline}<DM>{'*FAILED*' if is_success(word) else '*SUCCESS*'} "
+    asked = "".join(f"{newline * 2}{one.written}" for one in turn.directives)
+    at = turn.node.end
+    return Insertion(f"{text[:at]}{begun}{asked}</DM>{newline}-->{text[at:]}", at + len(begun))
+
+
 def open_requests(text: str, position: int, vocabulary: Vocabulary | None = None) -> list[Directive]:
     """The rolls that the DM turn at or before `position` asks for and that nothing answers yet."""
     reading = Reading(text, vocabulary or load_vocabulary())
-    turn = _asking_turn(reading, position)
+    turn = _dm_turn(reading, position)
     return _unanswered(reading, turn) if turn else []
 
 
@@ -145,7 +171,7 @@ def insert_answer(text: str, position: int, dice: Dice, vocabulary: Vocabulary |
     """
     words = vocabulary or load_vocabulary()
     reading = Reading(text, words)
-    turn = _asking_turn(reading, position)
+    turn = _dm_turn(reading, position)
     waiting = _unanswered(reading, turn) if turn else []
     if turn is None or not waiting:
         raise SnippetError(
@@ -155,7 +181,7 @@ def insert_answer(text: str, position: int, dice: Dice, vocabulary: Vocabulary |
     return _put_answer(reading, turn, lines)
 
 
-def _asking_turn(reading: Reading, position: int) -> Turn | None:
+def _dm_turn(reading: Reading, position: int) -> Turn | None:
     before = [turn for turn in reading.turns if turn.speaker == "DM" and turn.node.start <= position]
     return before[-1] if before else None
 

@@ -187,3 +187,10 @@ def test_a_chosen_type_is_for_records_that_do_not_say_theirs(bring: Bring) -> No
     content = line(SYSTEM, ASKS, told) + line(SYSTEM, ASKS, told, metadata={"scenario_type": "roleplay"})
     brought = bring("a.jsonl", content, scenario_type="combat")
     assert [one.scenario_id for one in brought.outcomes] == ["combat/a 1", "roleplay/a 2"]
+
+
+def test_braces_with_bars_come_in_as_choices_with_a_note(bring: Bring) -> None:
+    told = {"role": "assistant", "content": "{Stars|Clouds}, and {nothing} else."}
+    brought = bring("a.jsonl", line(SYSTEM, {**ASKS, "content": "I {look|gaze} up."}, told))
+    assert brought.turns() == [("user", "I look up."), ("assistant", "Stars, and {nothing} else.")]
+    assert any("choices" in text for _, text in brought.notes())

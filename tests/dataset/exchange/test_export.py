@@ -132,3 +132,13 @@ def test_nothing_to_export_and_nowhere_to_write_are_said(empty_workspace: Worksp
     with pytest.raises(DatasetError, match="file of its own"):
         export_scenarios(empty_workspace, SHIPPED, SHIPPED / "combat" / "tavern-brawl.md", "messages")
     assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_no_brace_of_a_slot_is_exported(empty_workspace: Workspace, tmp_path: Path) -> None:
+    text = (SHIPPED / "combat" / "tavern-brawl.md").read_text(
+        encoding="utf-8"
+    ) + "\n<User>I {go|run}.</User>\n\n<DM>{So|Then} go.</DM>\n"
+    (tmp_path / "slots.md").write_text(text, encoding="utf-8")
+    export_scenarios(empty_workspace, tmp_path / "slots.md", tmp_path / "out.jsonl", "messages")
+    (row,) = rows(tmp_path / "out.jsonl")
+    assert [one["content"] for one in row["messages"][-2:]] == ["I go.", "So go."]

@@ -13,6 +13,7 @@ from studio.scenarios.library import (
     directive_text,
     insert,
     insert_answer,
+    insert_otherwise,
     open_requests,
     rolled_line,
 )
@@ -120,3 +121,33 @@ def test_inserting_adds_only_the_snippet_and_line_ends(text: str, position: int,
 def test_a_directive_goes_on_a_line_of_its_own() -> None:
     text = "<DM>You listen.</DM>"
     assert insert(text, text.index("</DM>"), "[roll: perception]").text == "<DM>You listen.\n[roll: perception]</DM>"
+
+
+TOLD = (
+    SYSTEM + "<User>I sneak.</User>\n\n<DM>Go on.\n\n[roll: stealth]</DM>\n\n"
+    "<TOOLCALL>stealth: 9 + 7(skill) = *16*</TOOLCALL>\n\n<DM>*{}* There.{}</DM>\n\n"
+    "<User>And?</User>\n\n<DM>Rest.</DM>\n"
+)
+
+
+@pytest.mark.parametrize(("told", "other"), [("SUCCESS", "FAILED"), ("FAILED", "SUCCESS")])
+@pytest.mark.parametrize("asked", ["", " [condition: hidden]\n\n[begin combat]"])
+def test_an_alternative_has_the_other_outcome_and_the_same_requests(told: str, other: str, asked: str) -> None:
+    text = TOLD.format(told, asked)
+    for newline in ("\n", "\r\n"):
+        written = text.replace("\n", newline)
+        done = insert_otherwise(written, written.index("There"))
+        assert done.text[: done.cursor].endswith(f"<!-- otherwise:{newline}<DM>*{other}* ")
+        full = done.text[: done.cursor] + "Hush." + done.text[done.cursor :]
+        found = {one.code for one in MarkdownParser().validate_format(full).diagnostics}
+        assert not found & {"S031", "S032", "S033", "S034"}
+        again = insert_otherwise(full, full.index("There"))
+        assert again.text == full, "one alternative is enough; the cursor goes to its end"
+        assert full[again.cursor :].startswith("</DM>")
+
+
+@pytest.mark.parametrize("place", ["I sneak", "Go on", "Rest"])
+def test_there_is_no_alternative_where_no_outcome_is_told(place: str) -> None:
+    text = TOLD.format("SUCCESS", "")
+    with pytest.raises(SnippetError):
+        insert_otherwise(text, text.index(place))
