@@ -18,7 +18,10 @@ from studio.commands import Command, Context, Exit, UsageError
 from studio.errors import ConfigError, StudioError
 from studio.workspace import Workspace
 
-GROUPS = ("setup", "scenarios", "dataset", "exchange", "training", "models", "play", "validation", "registry", "serve")
+GROUPS = (
+    "setup", "scenarios", "dataset", "augment", "exchange", "training", "models", "play", "validation", "registry",
+    "serve",
+)  # fmt: skip
 
 
 def commands() -> list[Command]:

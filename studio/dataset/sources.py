@@ -9,6 +9,9 @@ from studio.dataset.models import ReportRow
 from studio.errors import DatasetError
 from studio.workspace import sha256_file
 
+VARIATIONS = "variations"
+"""Names of sources that were made from scenarios begin with this and a slash."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -36,9 +39,7 @@ def list_sources(directory: Path, held_out_folder: Path) -> tuple[list[Source], 
     report: list[ReportRow] = []
     kept_aside = held_out_folder.resolve()
     listed = [(path, held_out_folder) for path in held_out_files(held_out_folder)]
-    listed += [
-        (path, directory) for path in _scenario_files(directory) if not path.resolve().is_relative_to(kept_aside)
-    ]
+    listed += [(path, directory) for path in scenario_files(directory) if not path.resolve().is_relative_to(kept_aside)]
     for path, root in listed:
         found = _source(path, root, held_out=root == held_out_folder)
         if isinstance(found, ReportRow):
@@ -52,10 +53,15 @@ def list_sources(directory: Path, held_out_folder: Path) -> tuple[list[Source], 
 
 def held_out_files(folder: Path) -> list[Path]:
     """The scenario files of data/validation/; none when there is no such folder."""
-    return _scenario_files(folder) if folder.is_dir() else []
+    return scenario_files(folder) if folder.is_dir() else []
 
 
-def _scenario_files(folder: Path) -> list[Path]:
+def scenario_files(folder: Path) -> list[Path]:
+    """Every `*.md` below a folder, in the order of names; hidden files and folders aside.
+
+    Raises:
+        DatasetError: there is no such folder.
+    """
     if not folder.is_dir():
         raise DatasetError(
             "There is no such folder of scenarios.", next_step="Choose a folder with *.md files.", where=str(folder)

@@ -4,6 +4,8 @@ Scenarios that are nearly the same go where the first of their group goes. Each 
 that is owed at least half a scenario has at least one held out, the one whose hash comes first. Two things can move a
 scenario when files are added: a near-duplicate with a shorter name, which then leads the group; and a first scenario of
 its type that the hash holds out, which sends the one that stood in for it back to training.
+
+Variations go where their scenario goes and decide nothing: however many there are, no scenario moves because of them.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.dataset.models import Split
+from studio.dataset.sources import VARIATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,11 @@ class Group:
     scenario_type: str
     held_out: bool = False
 
+    @property
+    def size(self) -> int:
+        """How many were written by somebody: variations do not count."""
+        return sum(not name.startswith(f"{VARIATIONS}/") for name in self.names)
+
 
 def split_of(source: str, validation_fraction: float, test_fraction: float = 0.0, seed: int = 0) -> Split:
     """The split of the scenario file `source` (relative path, '/' between folders); the same on every machine."""
@@ -54,8 +62,8 @@ def position(source: str, seed: int = 0) -> float:
 def assign(groups: Sequence[Group], rule: SplitRule) -> dict[str, Split]:
     """The split of every scenario by name. A group of more than half of all scenarios is trained on."""
     free = [group for group in groups if not group.held_out]
-    most = sum(len(group.names) for group in free) / 2
-    movable = [group for group in free if len(group.names) == 1 or len(group.names) <= most]
+    most = sum(group.size for group in free) / 2
+    movable = [group for group in free if group.size <= max(1, most)]
     chosen: dict[str, Split] = {group.names[0]: "validation" for group in groups if group.held_out}
     chosen |= {group.names[0]: "train" for group in free}
     chosen |= {group.names[0]: rule.of(group.names[0]) for group in movable}

@@ -62,6 +62,16 @@ def augment(
         yield from workshop.products(name, text, plan, seed)
 
 
+def made_again(former: Augmented, parent_text: str, vocabulary: Vocabulary | None = None) -> Augmented | Refused:
+    """The same product of what its parent says now: its name, operations and seed, checked as any other.
+
+    Raises:
+        DatasetError: there is no operation of a name that it gives any more.
+    """
+    workshop = _Workshop(vocabulary or load_vocabulary(), lambda _: None)
+    return workshop.again(former, parent_text)
+
+
 def operations_named(names: Sequence[str]) -> list[Operation]:
     """The operations of these names.
 
@@ -109,19 +119,28 @@ class _Workshop:
         before, made = self._warnings(plain), {text, plain}
         for recipe in plan.recipes():
             for copy in range(plan.copies):
-                one = self._product(name, text, recipe, _seed_of(seed, name, recipe, copy))
+                own = _seed_of(seed, name, recipe, copy)
+                one = self._product(product_name(name, recipe, own), name, text, recipe, own)
                 reason = one if isinstance(one, str) else self._fault(one, before, made)
                 if reason:
                     self._on_refused(Refused(name, recipe, reason))
                 elif isinstance(one, Augmented):
                     yield one
 
-    def _product(self, name: str, text: str, recipe: tuple[str, ...], seed: int) -> Augmented | str:
+    def again(self, former: Augmented, text: str) -> Augmented | Refused:
+        """A product of the name, operations and seed of another one."""
+        plain, parent, recipe = expand_slots(text), former.parent, former.operations
+        if reason := self._unfit(plain):
+            return Refused(parent, (), reason)
+        one = self._product(former.name, parent, text, recipe, former.seed)
+        reason = one if isinstance(one, str) else self._fault(one, self._warnings(plain), {text, plain})
+        return Refused(parent, recipe, reason) if isinstance(one, str) or reason else one
+
+    def _product(self, called: str, name: str, text: str, recipe: tuple[str, ...], seed: int) -> Augmented | str:
         """The product before it is judged, or why there is nothing to judge."""
         changed, done = apply_operations(text, recipe, seed, self._vocabulary)
         if not set(done) & set(recipe):
             return "There is nothing in this scenario that the operation could change."
-        called = product_name(name, recipe, seed)
         return Augmented(called, with_provenance(changed, name, done, seed), name, done, seed)
 
     def _unfit(self, text: str) -> str:

@@ -32,6 +32,7 @@ class Lexicon(BaseModel):
     modifiers: tuple[str, ...] = Field(min_length=10)
     titles: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    also_words: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _plain_words(self) -> Self:
@@ -48,6 +49,11 @@ class Lexicon(BaseModel):
     def kept(self) -> frozenset[str]:
         """Titles and other words that are never renamed, in lower case."""
         return frozenset(one.lower() for one in (*self.titles, *self.keep))
+
+    @cached_property
+    def doubtful(self) -> frozenset[str]:
+        """Names that are English words, too, in lower case."""
+        return frozenset(one.lower() for one in self.also_words)
 
 
 def load_lexicon(path: Path | None = None) -> Lexicon:

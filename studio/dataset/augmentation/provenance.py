@@ -28,6 +28,20 @@ def with_provenance(text: str, parent: str, operations: Sequence[str], seed: int
     return before + gap + line + text[node.body_end :]
 
 
+def without_provenance(text: str, parent: str, operations: Sequence[str], seed: int) -> str:
+    """What `with_provenance` was given; the text as it is where that line does not end its front matter."""
+    newline = newline_of(text)
+    line = f"{KEY}: {_origin(parent, operations, seed)}{newline}"
+    alone = f"---{newline}{line}---{newline}{newline}"
+    at = len(BOM) if text.startswith(BOM) else 0
+    if text.startswith(alone, at):
+        return text[:at] + text[at + len(alone) :]
+    node = next((node for node in parse_tree(text).nodes[:2] if node.kind == "front_matter"), None)
+    if node is None or not text[: node.body_end].endswith(line):
+        return text
+    return text[: node.body_end - len(line)] + text[node.body_end :]
+
+
 def provenance_of(text: str, vocabulary: Vocabulary) -> dict[str, Any] | None:
     """The origin that a text names, None when it is nobody's product."""
     found = read(text, vocabulary).front_matter.values.get(KEY)

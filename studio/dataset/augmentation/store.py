@@ -11,7 +11,7 @@ is removed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,7 +25,7 @@ from studio.dataset.augmentation.models import Augmented
 from studio.errors import DatasetError
 from studio.scenarios import read_text
 from studio.scenarios.library import unified_diff
-from studio.workspace import Workspace, atomic_write
+from studio.workspace import Workspace, atomic_write, sha256_file
 
 Status = Literal["proposed", "accepted", "rejected"]
 _INDEX = "index.json"
@@ -125,25 +125,62 @@ class AugmentationStore:
         """Keep a product out of the dataset, and do not propose the same text again. Raises like `text`."""
         return self._decide(name, "rejected")
 
+    def decide(
+        self, names: Sequence[str], status: Status, progress: Callable[[int, int], None] | None = None
+    ) -> list[Proposal]:
+        """Decide about many at once. Returns those that changed as they were before, for `restore`.
+
+        Raises:
+            DatasetError: as `text`; what was decided before the one that it names stays decided.
+        """
+        before: list[Proposal] = []
+        for start in range(0, len(names), _BATCH):  # others may write in between
+            with self._changing() as change:
+                for name in names[start : start + _BATCH]:
+                    former = self._find(change.index, name)
+                    if self._move(change, former, status) != former:
+                        before.append(former)
+            if progress:
+                progress(min(start + _BATCH, len(names)), len(names))
+        return before
+
+    def restore(self, before: Sequence[Proposal]) -> int:
+        """Take a decision back: products that still have the text of then get the status of then. Returns how many."""
+        done = 0
+        for start in range(0, len(before), _BATCH):
+            with self._changing() as change:
+                for one in before[start : start + _BATCH]:
+                    now = change.index.products.get(one.name)
+                    if now is not None and now.sha256 == one.sha256:
+                        done += self._move(change, now, one.status) != now
+        return done
+
+    def file(self, one: Proposal) -> Path:
+        """Where a product lies, once its text was compared with what was proposed. Raises like `text`."""
+        self._text(one)
+        return self._file(one)
+
     def accepted(self) -> Iterator[tuple[Proposal, str]]:
         """Every accepted product with its text, by name: what a dataset is made of besides the scenarios."""
         for one in self.proposals("accepted"):
             yield one, self._text(one)
 
     def _propose(self, change: _Change, product: Augmented, parent_text: str) -> Proposal:
+        """A text that is there keeps its decision, also when it now comes of another text of its parent."""
         content, parent = _bytes(product.text), _bytes(parent_text)
         former = change.index.products.get(product.name)
-        if former is not None and former.sha256 == _sha256(content):
-            return former
+        same = former is not None and former.sha256 == _sha256(content)
         one = Proposal(
             name=product.name,
-            status="proposed",
+            status=former.status if former is not None and same else "proposed",
             parent=product.parent,
             operations=product.operations,
             seed=product.seed,
             sha256=_sha256(content),
             parent_sha256=_sha256(parent),
         )
+        if one == former and self._is_whole(one):
+            return one
         if not self._parent_file(one.parent_sha256).exists():
             atomic_write(self._parent_file(one.parent_sha256), parent)
         self._put(change, one, content)
@@ -151,11 +188,13 @@ class AugmentationStore:
 
     def _decide(self, name: str, status: Status) -> Proposal:
         with self._changing() as change:
-            former = self._find(change.index, name)
-            one = former.model_copy(update={"status": status})
-            if one != former:
-                self._put(change, one, _bytes(self._text(former)))
-            return one
+            return self._move(change, self._find(change.index, name), status)
+
+    def _move(self, change: _Change, former: Proposal, status: Status) -> Proposal:
+        one = former.model_copy(update={"status": status})
+        if one != former:
+            self._put(change, one, _bytes(self._text(former)))
+        return one
 
     def _put(self, change: _Change, one: Proposal, content: bytes) -> None:
         """Write the product where it goes now; the index and the former copy follow at the end of the change."""
@@ -218,6 +257,10 @@ class AugmentationStore:
                 where=str(self._file(one)),
             )
         return text
+
+    def _is_whole(self, one: Proposal) -> bool:
+        path = self._file(one)
+        return path.is_file() and sha256_file(path) == one.sha256
 
     def _read(self, path: Path, name: str) -> str:
         if not path.is_file():

@@ -120,6 +120,46 @@ def test_a_name_that_the_story_also_uses_as_a_word_is_left_alone() -> None:
     assert "Rose" not in RENAMING.mapping(text, 1, VOCABULARY)
 
 
+def called(name: str, said: str = "") -> str:
+    """The scene with Sarah under another name, and a sentence more in it."""
+    text = TEXT.replace("<!-- Sarah must not know. -->\n", "").replace("SARAH", "SHE")
+    return text.replace("Sarah", name).replace("sarah", name).replace("is wet", f"is wet. {said}")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Halt", "Halt you there!"),
+        ("Drew", '"Drew he a blade?" asks the boy.'),
+        ("Chase", "Stop. Chase the boy, not the cat."),
+        ("Chase", "It was the Chase of the year."),
+        ("Rose", "Rose petals lie on the step."),
+        ("Thorn", "There is none left... Thorn and thistle grow."),
+        ("Drew", "I DREW IT."),
+        ("Corwin", "Both of the Corwins were here."),
+    ],
+)
+def test_a_name_that_begins_a_sentence_as_a_word_is_left_alone(name: str, said: str) -> None:
+    text = called(name, said)
+    assert name not in RENAMING.mapping(text, 1, VOCABULARY)
+    assert {"Joss", "Hollin"} <= set(RENAMING.mapping(text, 1, VOCABULARY))
+    assert said in (RENAMING.apply(text, 1, VOCABULARY) or "")
+
+
+@pytest.mark.parametrize("name", ["Drew", "Chase", "Rose", "Ilse"])
+def test_a_name_that_could_be_a_word_and_is_none_here_changes(name: str) -> None:
+    text = called(name, f"And {name} laughs. {name}, your boots are full. {name}'s hat is gone. It")
+    made = RENAMING.apply(text, 1, VOCABULARY) or ""
+    new = RENAMING.mapping(text, 1, VOCABULARY)[name]
+    assert f"And {new} laughs. {new}, your boots are full. {new}'s hat" in made
+
+
+def test_a_word_in_an_alternative_counts_like_one_in_the_story() -> None:
+    assert "Drew" in RENAMING.mapping(called("Drew"), 1, VOCABULARY)
+    text = called("Drew") + "<!-- otherwise: <DM>*FAILED* Drew she ever a blade?</DM> -->\n"
+    assert "Drew" not in RENAMING.mapping(text, 1, VOCABULARY)
+
+
 def test_two_characters_of_one_name_are_left_alone() -> None:
     text = TEXT.replace("## Joss Reed", "## Sarah")
     assert "Sarah" not in RENAMING.mapping(text, 1, VOCABULARY)
