@@ -29,7 +29,8 @@ from studio.workspace import PROJECT_ROOT, Workspace
 
 SIZES = (2_000, 8_000)
 LIMIT = 2048
-ROUNDS = 1
+ROUNDS = 3
+BASE = "smollm2-135m-instruct"
 MB = 1e6
 Result = TypeVar("Result")
 SKILLS = {"perception": 5, "stealth": 7, "athletics": 2, "investigation": 3, "persuasion": 4, "acrobatics": 6}
@@ -67,8 +68,8 @@ def compare(size: int) -> Iterator[Ratio | str]:
         write_scenarios(Path(folder) / "scenarios", size)
         ours, theirs = [], []
         for _ in range(ROUNDS):
-            ours.append(_measure("ours", Path(folder), size))
-            theirs.append(_measure("peer", Path(folder), size))
+            ours.append(measure("ours", Path(folder), size))
+            theirs.append(measure("peer", Path(folder), size))
     mine, other = ([one["seconds"] for one in side] for side in (ours, theirs))
     yield Ratio(f"dataset of {size:,} scenarios", "s", mine, other, peer="a loop over datasets.map")
     last, peer = ours[-1], theirs[-1]
@@ -142,7 +143,8 @@ def _sentence(words: random.Random) -> str:
     )
 
 
-def _measure(which: str, folder: Path, size: int) -> dict[str, float]:
+def measure(which: str, folder: Path, size: int) -> dict[str, float]:
+    """Figures of `ours` or the `peer`, in a process of its own, over the scenarios in `folder`/scenarios."""
     command = [sys.executable, "-m", "benchmarks.dataset", which, str(folder), str(size)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=PROJECT_ROOT)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -230,6 +232,5 @@ def _bytes_of(process: psutil.Process) -> int:
 
 if __name__ == "__main__":
     kind, place, count = sys.argv[1:]
-    measure = {"ours": _ours, "peer": _peer}[kind]
-    model = get_base(Workspace.find(PROJECT_ROOT), "smollm2-135m-instruct")
-    print(json.dumps(measure(Path(place), model, int(count))))
+    side = {"ours": _ours, "peer": _peer}[kind]
+    print(json.dumps(side(Path(place), get_base(Workspace.find(PROJECT_ROOT), BASE), int(count))))

@@ -24,7 +24,7 @@ STEPS = 2
 def main() -> list[Ratio]:
     workspace = Workspace.find(PROJECT_ROOT)
     base = get_base(workspace, "smollm2-135m-instruct")
-    dataset = TrainingDataProcessor(workspace, base, ROW_TOKENS).process_scenarios(workspace.scenarios_dir)
+    dataset = TrainingDataProcessor.configured(workspace, base, ROW_TOKENS).process_scenarios(workspace.scenarios_dir)
     rows = list(dataset.rows("train"))[:STEPS]
     tokens = sum(len(row.input_ids) for row in rows)
     ratio = interleaved(

@@ -5,6 +5,8 @@ A setting that is unknown or out of range is refused with the file, the key and 
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -15,10 +17,59 @@ from studio.errors import ConfigError
 from studio.workspace import PROJECT_ROOT, Workspace, atomic_write
 
 PositiveInt = Annotated[int, Field(gt=0)]
+BalanceMargin = Literal["type", "tool", "outcome", "call"]
+"""What rows can be balanced by: scenario types, tools, told outcomes, and whether a DM turn asks for something."""
+BalanceMethod = Literal["weights", "repeats", "caps"]
+"""`weights`: how likely each row is drawn. `repeats`: every row, some again. `caps`: every row at most once."""
+_DATASET_FILE = "dataset.yaml"
+_COMMENT_WIDTH = 118
 
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
+
+
+class BalanceConfig(_Settings):
+    """How rows are evened out while training; nothing is when `by` is empty."""
+
+    by: list[BalanceMargin] = Field(
+        default_factory=list,
+        description="What to even out: any of type, tool, outcome and call (asking for something or not). "
+        "Empty: every row is read once in a pass.",
+    )
+    method: BalanceMethod = Field(
+        "weights",
+        description="weights: rows of what is rare are drawn more often. repeats: every row is read, those of what is "
+        "rare again. caps: rows of what is frequent are left out, and named.",
+    )
+    strength: float = Field(1.0, ge=0, le=1, description="0 leaves the shares as they are, 1 makes all of them equal.")
+    cap: float = Field(
+        4.0, ge=1, le=1000, description="A row counts at most so many times as much as before, and at least 1/cap."
+    )
+
+
+class DatasetConfig(_Settings):
+    """What will be trained, decided in one place: the page, `preprocess` and every run read the same file."""
+
+    validation_fraction: float | None = Field(
+        None,
+        ge=0,
+        le=0.5,
+        description="Share of the scenarios to hold out, besides all of data/validation/. null: none where that folder "
+        "holds scenarios, else a tenth.",
+    )
+    test_fraction: float = Field(
+        0.0, ge=0, le=0.5, description="Share of the scenarios for a test split that no run looks at."
+    )
+    pairs: bool = Field(False, description="One row for every DM turn instead of whole conversations.")
+    recap: bool = Field(
+        False, description="Tell a row that begins in the middle of a scene what came before; the playground does not."
+    )
+    variations: bool = Field(True, description="Train on the variations that were accepted, too.")
+    split_seed: int = Field(0, ge=0, lt=2**32, description="Another number, another split.")
+    balance: BalanceConfig = Field(
+        default_factory=BalanceConfig, description="Fairer shares of what the model learns from."
+    )
 
 
 class TrainingConfig(_Settings):
@@ -48,6 +99,9 @@ class TrainingConfig(_Settings):
     keep_checkpoints: PositiveInt = Field(2, description="Newest checkpoints to keep.")
     eval_steps: int = Field(0, ge=0, description="Evaluate every so many optimizer steps; 0 means once per epoch.")
     seed: int = Field(7, ge=0, lt=2**32, description="Of the adapter's first values, the order of rows, and dropout.")
+    dataset: DatasetConfig | None = Field(
+        None, description="How scenarios become rows; None: what config/dataset.yaml says when the run begins."
+    )
 
     @property
     def effective_batch_size(self) -> int:
@@ -172,6 +226,33 @@ def load_settings(model: type[_Model], path: Path) -> _Model:
 def save_settings(settings: BaseModel, path: Path) -> None:
     """Write `settings` as YAML, atomically."""
     atomic_write(path, yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def load_dataset_config(workspace: Workspace) -> DatasetConfig:
+    """What will be trained: the workspace's config/dataset.yaml, else the shipped one. Raises `ConfigError`."""
+    return load_settings(DatasetConfig, workspace.config_file(_DATASET_FILE))
+
+
+def save_dataset_config(workspace: Workspace, config: DatasetConfig) -> None:
+    """Write config/dataset.yaml of the workspace, atomically; a comment above every key says what it does."""
+    lines = ["# What will be trained: read by the page Dataset, by `preprocess` and by every training run that begins."]
+    lines += _explained(config)
+    atomic_write(workspace.config_dir / _DATASET_FILE, "\n".join(lines) + "\n")
+
+
+def _explained(settings: BaseModel, indent: str = "") -> Iterator[str]:
+    """The lines of `settings` as YAML, every key below its description."""
+    for name, field in type(settings).model_fields.items():
+        yield from textwrap.wrap(
+            field.description or "", _COMMENT_WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
+        )
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            yield f"{indent}{name}:"
+            yield from _explained(value, indent + "  ")
+        else:
+            written = yaml.safe_dump(value, default_flow_style=True, width=10**6)
+            yield f"{indent}{name}: {written.splitlines()[0]}"
 
 
 def load_presets(workspace: Workspace) -> dict[str, TrainingPreset]:

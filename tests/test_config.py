@@ -9,15 +9,21 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from studio.config import (
+    BalanceConfig,
+    DatasetConfig,
     ModelConfig,
     TrainingConfig,
+    load_dataset_config,
     load_model_configs,
     load_presets,
     load_profiles,
     load_settings,
     load_yaml,
+    save_dataset_config,
     save_settings,
 )
 from studio.dataset.augmentation.lexicon import load_lexicon
@@ -37,6 +43,7 @@ LOADERS: dict[str, Load] = {
     "model_configs/smollm2-135m-instruct.yaml": load_model_configs,
     "coverage.yaml": lambda workspace: load_needs(workspace.config_file("coverage.yaml")),
     "augmentation.yaml": lambda workspace: load_lexicon(workspace.config_file("augmentation.yaml")),
+    "dataset.yaml": load_dataset_config,
 }
 WRONG_KEYS = {
     "training_config.yaml": ("learning_rate:", "lerning_rate:", "lerning_rate"),
@@ -46,6 +53,7 @@ WRONG_KEYS = {
     "model_configs/smollm2-135m-instruct.yaml": ("family:", "familiy:", "familiy"),
     "coverage.yaml": ("least_requests:", "least_request:", "least_request"),
     "augmentation.yaml": ("surnames:", "surname:", "surname"),
+    "dataset.yaml": ("  strength:", "  strenght:", "balance.strenght"),
 }
 WRONG_TYPES = {
     "training_config.yaml": ("learning_rate: 1.0e-3", "learning_rate: fast", "learning_rate"),
@@ -55,6 +63,7 @@ WRONG_TYPES = {
     "model_configs/smollm2-135m-instruct.yaml": ("family: smollm2", "family: elvish", "family"),
     "coverage.yaml": ("least_requests: 200", "least_requests: many", "least_requests"),
     "augmentation.yaml": ("modifiers: [", "modifiers: [[1], ", "modifiers"),
+    "dataset.yaml": ("method: weights", "method: luck", "balance.method"),
 }
 
 
@@ -183,3 +192,46 @@ def test_a_tool_that_uses_what_is_not_declared_is_refused(tmp_path: Path) -> Non
     with pytest.raises(ConfigError) as caught:
         load_vocabulary(tmp_path / "tools.yaml")
     assert "luck" in caught.value.why
+
+
+@given(
+    st.builds(
+        DatasetConfig,
+        validation_fraction=st.none() | st.floats(0, 0.5),
+        test_fraction=st.floats(0, 0.5),
+        pairs=st.booleans(),
+        recap=st.booleans(),
+        variations=st.booleans(),
+        split_seed=st.integers(0, 2**32 - 1),
+        balance=st.builds(
+            BalanceConfig,
+            by=st.lists(st.sampled_from(["type", "tool", "outcome", "call"]), unique=True),
+            method=st.sampled_from(["weights", "repeats", "caps"]),
+            strength=st.floats(0, 1),
+            cap=st.floats(1, 1000),
+        ),
+    )
+)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_will_be_trained_is_read_as_it_was_saved(tmp_path: Path, config: DatasetConfig) -> None:
+    workspace = Workspace(tmp_path)
+    save_dataset_config(workspace, config)
+    assert load_dataset_config(workspace) == config
+
+
+def test_the_shipped_dataset_settings_are_the_defaults_as_the_studio_writes_them(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert load_dataset_config(workspace) == DatasetConfig()
+    save_dataset_config(workspace, DatasetConfig())
+    assert (tmp_path / "config" / "dataset.yaml").read_bytes() == (CONFIG / "dataset.yaml").read_bytes()
+
+
+def test_a_saved_file_of_dataset_settings_explains_every_key(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    save_dataset_config(workspace, DatasetConfig(balance=BalanceConfig(by=["tool", "call"])))
+    lines = (tmp_path / "config" / "dataset.yaml").read_text().splitlines()
+    keys = [number for number, line in enumerate(lines) if not line.strip().startswith("#")]
+    assert len(keys) == len(DatasetConfig.model_fields) + len(BalanceConfig.model_fields)
+    assert all(lines[number - 1].strip().startswith("# ") for number in keys)
+    assert "  by: [tool, call]" in lines
+    assert max(map(len, lines)) <= 120

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from pathlib import Path
 
 from studio.bases import get_base
-from studio.commands import Command, Context, Exit, table, whole_number
+from studio.commands import Command, Context, Exit, size_text, table, whole_number
+from studio.commands.balance_options import add_balance_options, balance_text, chosen_balance
 from studio.commands.setup import DEFAULT_BASE
-from studio.config import TrainingConfig
-from studio.dataset import SPLITS, DatasetManifest, TrainingDataProcessor
+from studio.config import DatasetConfig, TrainingConfig, load_dataset_config
+from studio.dataset import SPLITS, DatasetManifest, ProcessedDataset, TrainingDataProcessor, balance_of
 
 _SHOWN_LEAKS = 5
 _DEFAULT_LENGTH = TrainingConfig.model_fields["max_seq_length"].default
+
+
+_SWITCHES = {
+    "pairs": "one row per DM turn instead of whole conversations",
+    "recap": "tell a row that begins in the middle of a scene what came before; the playground does not",
+    "variations": "train on the variations that were accepted, too",
+}
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -30,20 +38,19 @@ def _configure(parser: ArgumentParser) -> None:
         type=_share,
         metavar="X",
         help="share of the scenarios to hold out for validation, 0 to 0.5 "
-        "(default: 0.1, or 0 when data/validation/ holds scenarios)",
+        "(default: config/dataset.yaml; where that has null, 0.1, or 0 when data/validation/ holds scenarios)",
     )
     parser.add_argument(
         "--test-fraction",
         type=_share,
-        default=0.0,
         metavar="X",
-        help="share of the scenarios for a test split that no run looks at, 0 to 0.5 (default 0)",
+        help="share of the scenarios for a test split that no run looks at, 0 to 0.5 (default: config/dataset.yaml)",
     )
-    parser.add_argument("--pairs", action="store_true", help="one row per DM turn instead of whole conversations")
+    for name, what in _SWITCHES.items():
+        parser.add_argument(f"--{name}", action=BooleanOptionalAction, help=f"{what} (default: config/dataset.yaml)")
+    add_balance_options(parser)
     parser.add_argument(
-        "--recap",
-        action="store_true",
-        help="tell a row that begins in the middle of a scene what came before (the playground does not)",
+        "--prune", action="store_true", help="then remove prepared scenarios and datasets that nothing refers to"
     )
 
 
@@ -59,21 +66,43 @@ def _share(text: str) -> float:
 
 def _preprocess(options: Namespace, context: Context) -> int:
     workspace = context.workspace
-    processor = TrainingDataProcessor(
-        workspace,
-        get_base(workspace, options.base),
-        options.max_seq_length,
-        validation_fraction=options.validation_fraction,
-        test_fraction=options.test_fraction,
-        pairs=options.pairs,
-        recap=options.recap,
-    )
+    config = _chosen(options, load_dataset_config(workspace))
+    base = get_base(workspace, options.base)
+    processor = TrainingDataProcessor.configured(workspace, base, options.max_seq_length, config)
     line = context.progress("Processing scenarios")
     dataset = processor.process_scenarios(
         options.folder or workspace.scenarios_dir, lambda done, total: line(done, total, "scenarios")
     )
-    context.show(f"{_summary(dataset.manifest)}\nWritten to {workspace.relative(dataset.directory)}.", dataset.manifest)
+    _show(dataset, config, context)
+    if options.prune:
+        _prune(processor, dataset, context)
     return Exit.FINDINGS if any(row.kind.startswith("excluded") for row in dataset.manifest.report) else Exit.DONE
+
+
+def _chosen(options: Namespace, configured: DatasetConfig) -> DatasetConfig:
+    """What is configured, with what the options say instead."""
+    names = ("validation_fraction", "test_fraction", *_SWITCHES)
+    changes = {name: value for name in names if (value := getattr(options, name)) is not None}
+    return configured.model_copy(update={**changes, "balance": chosen_balance(options, configured.balance)})
+
+
+def _show(dataset: ProcessedDataset, config: DatasetConfig, context: Context) -> None:
+    """The summary, or dataset.json; and what balancing does where it is asked for."""
+    balance = balance_of(dataset, config.balance, TrainingConfig.model_fields["seed"].default)
+    text = f"{_summary(dataset.manifest)}\nWritten to {context.workspace.relative(dataset.directory)}."
+    document = dataset.manifest.model_dump(mode="json")
+    if balance:
+        text = f"{balance_text(balance)}\n{text}"
+        document["balance"] = {"asked": config.balance.model_dump(mode="json"), **balance.as_dict()}
+    context.show(text, document)
+
+
+def _prune(processor: TrainingDataProcessor, dataset: ProcessedDataset, context: Context) -> None:
+    gone = processor.prune(dataset)
+    context.note(
+        f"{size_text(gone.freed)} freed: datasets that no run needs ({gone.datasets}), scenarios prepared with other "
+        f"settings ({gone.recipes}), and files of texts that are gone ({gone.shards})."
+    )
 
 
 def _summary(manifest: DatasetManifest) -> str:
@@ -108,7 +137,7 @@ COMMANDS = (
         _configure,
         _preprocess,
         description="Turn scenarios into training rows under data/processed/, and report what is left out and why. "
-        "Held out is what lies in data/validation/, or a tenth of the scenarios where that is empty. "
+        "Without options it does what config/dataset.yaml says, as every training run does. "
         "Exit status 1 when something was left out.",
     ),
 )

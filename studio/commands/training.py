@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from studio.commands import Command, Context, Exit, clock_text, table
-from studio.config import TrainingConfig, load_presets, load_settings, parse_settings
+from studio.commands.balance_options import BALANCE_OPTIONS, add_balance_options, chosen_balance
+from studio.config import TrainingConfig, load_dataset_config, load_presets, load_settings, parse_settings
 from studio.errors import ConfigError
 from studio.jobs import EvaluationEvent, JobState, MessageEvent, StepEvent
 from studio.training import Run, find_run, list_runs, resume_run, start_run
@@ -35,6 +36,7 @@ def _configure_train(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--scenarios", type=Path, metavar="DIR", help="learn from this folder (default: data/scenarios)"
     )
+    add_balance_options(parser)
     parser.add_argument("--name", default="", help="name of the run (default: date and time)")
     parser.add_argument("--detach", action="store_true", help="start it and return at once")
 
@@ -62,6 +64,7 @@ def _train(options: Namespace, context: Context) -> int:
 
 def _refuse_changes(options: Namespace) -> None:
     given = {"--set": options.set, "--from": options.parent, "--scenarios": options.scenarios, "--name": options.name}
+    given |= {f"--{name.replace('_', '-')}": getattr(options, name) is not None for name in BALANCE_OPTIONS}
     if changed := [flag for flag, value in given.items() if value]:
         raise ConfigError(
             f"A run is resumed as it was set up, so {', '.join(changed)} cannot be given with --resume.",
@@ -77,7 +80,10 @@ def _settings(options: Namespace, context: Context) -> TrainingConfig:
         if chosen not in presets:
             raise ConfigError(f"There is no preset {chosen!r}.", next_step=f"Use one of {', '.join(presets)}.")
         config = presets[chosen].training
-    return parse_settings(TrainingConfig, {**config.model_dump(), **_changes(options.set)}, "--set")
+    config = parse_settings(TrainingConfig, {**config.model_dump(), **_changes(options.set)}, "--set")
+    dataset = config.dataset or load_dataset_config(context.workspace)
+    balanced = dataset.model_copy(update={"balance": chosen_balance(options, dataset.balance)})
+    return config.model_copy(update={"dataset": balanced})
 
 
 def _changes(pairs: list[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Datasets: scenarios -> rows of token ids with assistant-only loss, split, fingerprinted and reported."""
 
+from studio.dataset.balancing import Balance, RowFeatures, balance_of
 from studio.dataset.models import (
     SPLITS,
     DatasetManifest,
@@ -8,6 +9,7 @@ from studio.dataset.models import (
     LeakPair,
     ProcessedDataset,
     ReportRow,
+    RowHead,
     Split,
     SplitCounts,
     TrainingPair,
@@ -18,6 +20,7 @@ from studio.dataset.windows import Cut, Window, cut_conversation
 
 __all__ = [
     "SPLITS",
+    "Balance",
     "Cut",
     "DatasetManifest",
     "DatasetSettings",
@@ -25,11 +28,14 @@ __all__ = [
     "LeakageReport",
     "ProcessedDataset",
     "ReportRow",
+    "RowFeatures",
+    "RowHead",
     "Split",
     "SplitCounts",
     "TrainingDataProcessor",
     "TrainingPair",
     "TrainingRow",
     "Window",
+    "balance_of",
     "cut_conversation",
 ]

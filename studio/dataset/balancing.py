@@ -7,26 +7,27 @@ leaves out is listed; nothing is lost silently.
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-from studio.dataset.coverage import requests_of
-from studio.dataset.models import TrainingRow
+from studio.config import BalanceConfig, BalanceMargin, BalanceMethod
+from studio.dataset.lessons import SceneLessons
+from studio.dataset.models import ProcessedDataset
 from studio.dataset.raking import TOLERANCE, nearest, shares_of
 from studio.errors import DatasetError
-from studio.scenarios import TrainingScenario, Vocabulary, load_vocabulary
+from studio.scenarios import TrainingScenario, Vocabulary
+from studio.scenarios.slots import expand
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Margin = Literal["type", "tool", "outcome", "call"]
+Margin = BalanceMargin
 MARGINS: tuple[Margin, ...] = ("type", "tool", "outcome", "call")
-Method = Literal["weights", "repeats", "caps"]
-"""`weights`: how likely each row is drawn. `repeats`: every row, some again. `caps`: every row at most once."""
+Method = BalanceMethod
+CALL, NO_CALL = "call", "no call"
 Targets = Mapping[Margin, "Mapping[str, float] | Literal['even']"]
 
 
@@ -82,6 +83,25 @@ class Balance:
         """Whether every target is met."""
         return not self.unreachable and all(row.met for row in self.after)
 
+    @property
+    def rows_per_pass(self) -> int:
+        """How many rows are read in one pass; one that is repeated counts each time."""
+        return len(self.weights) if self.copies is None else sum(self.copies)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the weights and copies of single rows, as JSON can hold it."""
+        return {
+            "rows": len(self.weights),
+            "rows_per_pass": self.rows_per_pass,
+            "effective_rows": self.effective_rows,
+            "met": self.met,
+            "reached": dict(self.reached),
+            "unreachable": list(self.unreachable),
+            "left_out": list(self.left_out),
+            "before": [asdict(row) for row in self.before],
+            "after": [asdict(row) for row in self.after],
+        }
+
 
 def features_of(
     scenario: TrainingScenario,
@@ -93,22 +113,36 @@ def features_of(
 ) -> RowFeatures:
     """What a scenario, or the turns of it that a row holds (from 0, end exclusive), counts for.
 
-    The type counts by trained tokens, or by words of the DM where `trained` is not known; tools and told outcomes count
-    by requests, and call / no call by DM turns.
+    The type counts by trained tokens, or by words of the DM where `trained` is not known; tools count by requests,
+    outcomes where they are told, and call / no call by DM turns.
     """
-    words = vocabulary or load_vocabulary()
     first, last = turns or (0, len(scenario.conversation))
-    spoken = [turn for turn in scenario.conversation[first:last] if turn.speaker == "DM"]
-    asked = [one for one in requests_of(scenario.conversation) if first <= one.turn < last]
-    told = [one.outcome for one in asked if (tool := words.by_name.get(one.tool)) and tool.has_outcome]
-    size = float(sum(len(turn.content.split()) for turn in spoken)) if trained is None else trained
+    taught = SceneLessons(scenario, vocabulary).within(first, last)
+    if trained is None:
+        spoken = (turn for turn in scenario.conversation[first:last] if turn.speaker == "DM")
+        trained = float(sum(len(expand(turn.content).split()) for turn in spoken))
     amounts: dict[Margin, Mapping[str, float]] = {
-        "type": {scenario.scenario_type: size},
-        "tool": _counted(one.tool for one in asked),
-        "outcome": _counted(one for one in told if one != "untold"),
-        "call": _counted("call" if turn.tool_calls else "no call" for turn in spoken),
+        "type": {scenario.scenario_type: trained},
+        "tool": _counted(taught.tools),
+        "outcome": _counted(taught.outcomes),
+        "call": _counted(CALL if asks else NO_CALL for asks in taught.calls),
     }
     return RowFeatures(name or str(scenario.metadata.get("source", "")), amounts)
+
+
+def balance_of(dataset: ProcessedDataset, config: BalanceConfig, seed: int = 7) -> Balance | None:
+    """The balance of a dataset's training rows as `config` asks for it; None where it asks for none.
+
+    Raises:
+        DatasetError: the rows cannot be read, or there is none.
+    """
+    return balance_by(dataset.features("train"), config, seed) if config.by else None
+
+
+def balance_by(rows: Sequence[RowFeatures], config: BalanceConfig, seed: int = 7) -> Balance:
+    """`balance`, with every margin of `config` made even. Raises `DatasetError`."""
+    targets: Targets = dict.fromkeys(config.by, "even")
+    return balance(rows, targets, method=config.method, cap=config.cap, strength=config.strength, seed=seed)
 
 
 def balance(
@@ -161,19 +195,6 @@ def balance(
         reached=reached,
         effective_rows=float(weights.sum() ** 2 / (weights**2).sum()),
     )
-
-
-def evened(rows: Sequence[TrainingRow], seed: int) -> list[TrainingRow]:
-    """All rows, and rows of the rarer scenario types again, until each type has nearly as many trained tokens.
-
-    Nothing is left out; a type is never lifted above the most frequent one.
-    """
-    groups: dict[str, list[TrainingRow]] = defaultdict(list)
-    for row in rows:
-        groups[row.scenario_type].append(row)
-    most = max((_trained(group) for group in groups.values()), default=0)
-    generator = random.Random(seed)  # noqa: S311 - variety, not secrets
-    return [row for group in groups.values() for row in [*group, *_repeats(group, most, generator)]]
 
 
 @dataclass(frozen=True)
@@ -278,22 +299,4 @@ def _effective(amounts: NDArray[np.float64]) -> float:
 
 
 def _counted(labels: Iterable[str]) -> dict[str, float]:
-    found: dict[str, float] = defaultdict(float)
-    for label in labels:
-        found[label] += 1
-    return dict(found)
-
-
-def _repeats(group: list[TrainingRow], most: int, generator: random.Random) -> list[TrainingRow]:
-    """Rows of `group` to read again, in rounds of random order, as long as they stay within `most` trained tokens."""
-    missing, chosen = most - _trained(group), list[TrainingRow]()
-    while fitting := [row for row in group if 0 < row.trained_tokens <= missing]:
-        for row in generator.sample(fitting, len(fitting)):
-            if row.trained_tokens <= missing:
-                chosen.append(row)
-                missing -= row.trained_tokens
-    return chosen
-
-
-def _trained(rows: Sequence[TrainingRow]) -> int:
-    return sum(row.trained_tokens for row in rows)
+    return {label: float(number) for label, number in Counter(labels).items()}

@@ -17,9 +17,9 @@ from studio.dataset.duplicates import near_duplicates
 from studio.dataset.leakage import check_leakage
 from studio.dataset.models import SPLITS, LeakageReport, ReportRow, Split, SplitCounts, rows_file
 from studio.dataset.preparation import Recipe, said_at_the_table
-from studio.dataset.rows_store import SCHEMA, count_rows, write_rows
+from studio.dataset.rows_store import COUNTED, SCHEMA, count_rows, write_rows
 from studio.dataset.shards import Facts, ShardStore
-from studio.dataset.sources import Source
+from studio.dataset.sources import VARIATIONS, Source
 from studio.dataset.splits import Group, SplitRule, assign
 from studio.dataset.wordprints import Hashes
 from studio.dataset.workers import Job, prepare_all
@@ -52,12 +52,14 @@ class Build:
     def __init__(self, sources: Sequence[Source], store: ShardStore, rule: SplitRule) -> None:
         self._store = store
         self._facts: dict[str, Facts] = {one.name: store.facts[one.sha256] for one in sources}
+        self._by_name = {one.name: one for one in sources}
         self._sources = [one for one in sources if self._facts[one.name].rows]
         self._types = {one.name: self._type_of(one) for one in self._sources}
         groups = self._groups()
         self._splits = assign(groups, rule)
         self.report = [row for one in sources for row in self._facts[one.name].report(one.name)]
-        self.report += [_near(name, group.names[0], self._splits[name]) for group in groups for name in group.names[1:]]
+        alike = ((name, group.names[0]) for group in groups for name in group.names[1:] if not _is_variation(name))
+        self.report += [_near(name, leader, self._splits[name]) for name, leader in alike]
 
     def sources_in(self, split: Split) -> list[Source]:
         """The sources of a split, in order."""
@@ -105,8 +107,11 @@ class Build:
         ]
 
     def _type_of(self, source: Source) -> str:
-        folder = source.path.parent.name
-        return self._facts[source.name].scenario_type or (folder if folder in SCENARIO_TYPES else "mixed")
+        """What the front matter declares, else the folder's name; a variation lies in its scenario's folder."""
+        facts = self._facts[source.name]
+        home = self._by_name.get(facts.parent, source) if _is_variation(source.name) else source
+        folder = home.path.parent.name
+        return facts.scenario_type or (folder if folder in SCENARIO_TYPES else "mixed")
 
     def _tables(self, sources: Iterable[Source]) -> Iterator[pa.Table]:
         """Rows of sources in order, those of neighbours in one shard together."""
@@ -124,8 +129,7 @@ class Build:
             pa.array(np.repeat(np.array([one.name for one in sources], object), counts), pa.string()),
             pa.array(np.repeat(np.array([self._types[one.name] for one in sources], object), counts), pa.string()),
             pa.ListArray.from_arrays(pa.array(offsets), pa.array(turns, pa.int32())),
-            rows["input_ids"],
-            rows["loss_mask"],
+            *(rows[name] for name in ("input_ids", "loss_mask", *(one.name for one in COUNTED))),
         ]
         return pa.table(columns, schema=SCHEMA)
 
@@ -134,6 +138,10 @@ class Build:
             members = list(group)
             found = self._store.prints(shard, (self._facts[one.name].place for one in members))
             yield from zip((one.name for one in members), found, strict=True)
+
+
+def _is_variation(name: str) -> bool:
+    return name.startswith(f"{VARIATIONS}/")
 
 
 def _near(name: str, leader: str, split: Split) -> ReportRow:

@@ -23,6 +23,7 @@ from studio.scenarios import (
     load_vocabulary,
     read_outcome,
 )
+from studio.scenarios.slots import expand
 from studio.scenarios.srd import load_srd
 
 Outcome = Literal["success", "failed", "untold"]
@@ -165,7 +166,7 @@ class Coverage(_Counts):
             self.characters += 1
             self.people[load_srd().class_of(one.class_name) or OTHER_CLASS, _level(one.level)] += 1
         for turn in scenario.conversation:
-            self.turns[turn.speaker, _words_bin(turn.content)] += 1
+            self.turns[turn.speaker, _words_bin(expand(turn.content))] += 1
             if turn.speaker == "DM":
                 self.dm_turns["call" if turn.tool_calls else "no call"] += 1
         self._add_requests(scenario, words)

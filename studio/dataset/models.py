@@ -16,13 +16,18 @@ from studio.errors import DatasetError
 from studio.scenarios import Message
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import Dataset
+
+    from studio.dataset.balancing import RowFeatures
+    from studio.dataset.coverage import RowCoverage
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 MANIFEST_FILE = "dataset.json"
-FORMAT_VERSION = 2
-ReportKind = Literal["excluded file", "excluded turns", "held out", "duplicate", "near duplicate", "split"]
+PREPARED_FOLDER = "prepared"
+FORMAT_VERSION = 3
+ReportKind = Literal["excluded file", "excluded turns", "held out", "duplicate", "near duplicate", "split", "variation"]
 
 
 class _Value(pydantic.BaseModel):
@@ -45,6 +50,17 @@ class TrainingRow(_Value):
     def trained_tokens(self) -> int:
         """How many tokens carry loss."""
         return sum(self.loss_mask)
+
+
+class RowHead(_Value):
+    """A row without its tokens: its number in its split (from 0), and `tokens` and `trained` counted."""
+
+    number: int
+    source: str
+    scenario_type: str
+    turns: tuple[int, int]
+    tokens: int
+    trained: int
 
 
 class ReportRow(_Value):
@@ -174,7 +190,9 @@ class ProcessedDataset:
         return read_rows(self._file(split))
 
     def arrow(self, split: Split) -> Dataset:
-        """The rows of a split as a Hugging Face dataset, memory-mapped: columns as the fields of `TrainingRow`.
+        """The rows of a split as a Hugging Face dataset, memory-mapped.
+
+        Its columns are the fields of `TrainingRow`, the number of trained tokens, and the fields of `Lessons`.
 
         Raises:
             DatasetError: the file is missing or damaged, or an earlier version of the studio made it.
@@ -182,6 +200,58 @@ class ProcessedDataset:
         from studio.dataset.rows_store import open_dataset
 
         return open_dataset(self._file(split))
+
+    def row(self, split: Split, number: int) -> TrainingRow:
+        """One row of a split, counted from 0.
+
+        Raises:
+            DatasetError: there is no such row, or as `rows` does.
+        """
+        from studio.dataset.rows_store import read_row
+
+        return read_row(self._file(split), number)
+
+    def listing(self, split: Split, start: int = 0, count: int = 50, contains: str = "") -> list[RowHead]:
+        """At most `count` rows of a split from the `start`-th on, without their tokens.
+
+        Args:
+            contains: only rows whose source has this in it, in capitals or not; `start` counts among them.
+
+        Raises:
+            DatasetError: as `rows` does.
+        """
+        from studio.dataset.row_index import heads, matching
+
+        table = self._table(split)
+        return heads(table, matching(table, contains)[start : start + count])
+
+    def matches(self, split: Split, contains: str = "") -> int:
+        """How many rows `listing` finds in all. Raises `DatasetError` as `rows` does."""
+        from studio.dataset.row_index import matching
+
+        return len(matching(self._table(split), contains))
+
+    def features(self, split: Split) -> list[RowFeatures]:
+        """What every row of a split counts for, in order. Raises `DatasetError` as `rows` does."""
+        from studio.dataset.row_index import row_features
+
+        return row_features(self._table(split))
+
+    def coverage(self, split: Split | None = None) -> RowCoverage:
+        """How long the rows of a split, or of all, are and how much is trained. Raises `DatasetError` as `rows`."""
+        from studio.dataset.coverage import RowCoverage
+        from studio.dataset.row_index import row_coverage
+
+        limit = self.manifest.settings.max_seq_length
+        found = RowCoverage(limit)
+        for one in SPLITS if split is None else (split,):
+            found.include(row_coverage(self._table(one), limit))
+        return found
+
+    def _table(self, split: Split) -> pa.Table:
+        from studio.dataset.rows_store import open_table
+
+        return open_table(self._file(split))
 
     def _file(self, split: Split) -> Path:
         if self.manifest.settings.format_version != FORMAT_VERSION:

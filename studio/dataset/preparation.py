@@ -16,23 +16,38 @@ from studio.bases import ConversationRenderer
 from studio.bases.families import load_template
 from studio.bases.manifest import Family
 from studio.bases.tokenization import load_tokenizer
+from studio.dataset.lessons import Lessons, SceneLessons
 from studio.dataset.models import DatasetSettings, ReportKind
 from studio.dataset.recap import SceneRecap
 from studio.dataset.windows import Cut, cut_conversation, pair_windows
 from studio.dataset.wordprints import run_prints, signature, words_of
 from studio.errors import DatasetError
-from studio.scenarios import SCENARIO_TYPES, MarkdownParser, Message, TrainingScenario, to_messages
+from studio.scenarios import (
+    SCENARIO_TYPES,
+    MarkdownParser,
+    Message,
+    TrainingScenario,
+    load_check_settings,
+    load_vocabulary,
+    to_messages,
+)
+from studio.scenarios.slots import expand, seed_of
 
 _REQUEST = re.compile(r"\[[^\[\]\n]*\]")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How rows are made: small enough to be sent to a worker process."""
+    """How rows are made: small enough to be sent to a worker process.
+
+    `tools` and `checks` are the workspace's tools.yaml and diagnostics.yaml: what a request is, and what an error.
+    """
 
     tokenizer_file: Path
     family: Family
     settings: DatasetSettings
+    tools: Path
+    checks: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +62,12 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRow:
-    """Turns (end exclusive), token ids and loss mask of one row."""
+    """Turns (end exclusive), token ids and loss mask of one row, and what its trained turns teach."""
 
     turns: tuple[int, int]
     ids: list[int]
     mask: list[bool]
+    lessons: Lessons = field(default_factory=Lessons)
 
 
 @dataclass(slots=True)
@@ -84,7 +100,7 @@ class Preparer:
     def __init__(self, recipe: Recipe) -> None:
         self._settings = recipe.settings
         self._renderer = ConversationRenderer(load_tokenizer(recipe.tokenizer_file), load_template(recipe.family))
-        self._parser = MarkdownParser()
+        self._parser = MarkdownParser(load_vocabulary(recipe.tools), load_check_settings(recipe.checks))
 
     def prepare(self, text: str) -> PreparedScenario:
         """The rows and remarks of a scenario; one that cannot be trained on has a remark instead of rows."""
@@ -94,7 +110,7 @@ class Preparer:
             _declared_type(scenario.metadata),
             parent_of(scenario.metadata),
         )
-        messages = to_messages(scenario)
+        messages = to_messages(scenario, seed_of(text))
         if reason := _unusable(scenario, messages):
             prepared.remarks.append(reason)
             return prepared
@@ -103,7 +119,7 @@ class Preparer:
         except DatasetError as error:
             prepared.remarks.append(Remark("excluded file", f"{error.what} {error.why}".strip()))
             return prepared
-        self._fill(prepared, cut)
+        self._fill(prepared, cut, SceneLessons(scenario, self._parser.vocabulary))
         words = words_of(said_at_the_table(scenario))
         prepared.signature, prepared.prints = signature(words).tobytes(), run_prints(words).tobytes()
         return prepared
@@ -113,13 +129,15 @@ class Preparer:
         cut = pair_windows if self._settings.pairs else cut_conversation
         return cut(messages, self._renderer, self._settings.max_seq_length, recap=recap)
 
-    def _fill(self, prepared: PreparedScenario, cut: Cut) -> None:
+    def _fill(self, prepared: PreparedScenario, cut: Cut, lessons: SceneLessons) -> None:
         limit = self._settings.max_seq_length
         prepared.remarks += [_too_long(turns, tokens, limit) for turns, tokens in cut.too_long]
         for window in cut.windows:
             turns = (window.turns.start, window.turns.stop)
             if any(window.rendered.mask):
-                prepared.rows.append(PreparedRow(turns, window.rendered.ids, window.rendered.mask))
+                first = turns[1] - 1 if self._settings.pairs else turns[0]  # of a pair, only the last turn is trained
+                taught = lessons.within(first, turns[1])
+                prepared.rows.append(PreparedRow(turns, window.rendered.ids, window.rendered.mask, taught))
             else:
                 prepared.remarks.append(Remark("excluded turns", "They hold no DM turn.", turns))
         if len(cut.windows) > 1 and not self._settings.pairs:
@@ -129,7 +147,7 @@ class Preparer:
 
 def said_at_the_table(scenario: TrainingScenario) -> str:
     """The words of players and Dungeon Master, without the system block, the requests and the dice."""
-    said = (turn.content for turn in scenario.conversation if turn.speaker != "TOOLCALL")
+    said = (expand(turn.content) for turn in scenario.conversation if turn.speaker != "TOOLCALL")
     return _REQUEST.sub(" ", "\n".join(said))
 
 

@@ -13,28 +13,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.bases import BaseModel
+from studio.config import BalanceConfig, DatasetConfig, load_dataset_config
 from studio.dataset.augmentation import reordered
-from studio.dataset.balancing import evened
+from studio.dataset.balancing import Balance, balance_by
 from studio.dataset.models import (
     MANIFEST_FILE,
+    PREPARED_FOLDER,
     DatasetManifest,
     DatasetSettings,
     ProcessedDataset,
     ReportRow,
     TrainingPair,
-    TrainingRow,
 )
 from studio.dataset.sources import Source, held_out_files, list_sources
 from studio.dataset.splits import SplitRule
+from studio.dataset.variations import accepted_sources
 from studio.errors import DatasetError
 from studio.scenarios import TrainingScenario, load_check_settings, load_vocabulary, to_messages
 from studio.workspace import Workspace, atomic_write
 
 if TYPE_CHECKING:
     from studio.dataset.building import Build
+    from studio.dataset.pruning import Pruned
 
 DEFAULT_FRACTION = 0.1
-PREPARED_FOLDER = "prepared"
 ProgressCallback = Callable[[int, int], None]
 """Called with scenario files done and in all; it may raise to stop: what is finished then is not done again."""
 
@@ -51,6 +53,7 @@ class TrainingDataProcessor:
         pairs: one row per DM turn (everything before it that fits, and loss on that turn alone) instead of whole
             conversations.
         recap: tell a row that begins in the middle of a scene what came before. Off, because the playground does not.
+        variations: take the variations that were accepted, each on its parent's side of the split.
         split_seed: another number, another split.
         workers: processes that prepare scenarios; None for one per core where there is much to do.
     """
@@ -65,6 +68,7 @@ class TrainingDataProcessor:
         test_fraction: float = 0.0,
         pairs: bool = False,
         recap: bool = False,
+        variations: bool = True,
         split_seed: int = 0,
         workers: int | None = None,
     ) -> None:
@@ -80,27 +84,46 @@ class TrainingDataProcessor:
             recap=recap,
             split_seed=split_seed,
         )
+        self._variations = variations
         self._workers = workers
         self._template = base.template()
+        self._tools, self._checks = (workspace.config_file(name) for name in ("tools.yaml", "diagnostics.yaml"))
+
+    @classmethod
+    def configured(
+        cls,
+        workspace: Workspace,
+        base: BaseModel,
+        max_seq_length: int,
+        config: DatasetConfig | None = None,
+        *,
+        workers: int | None = None,
+    ) -> TrainingDataProcessor:
+        """The processor of `config`, of the workspace's config/dataset.yaml where it is None. Raises `ConfigError`."""
+        options = (config or load_dataset_config(workspace)).model_dump(exclude={"balance"})
+        return cls(workspace, base, max_seq_length, **options, workers=workers)
 
     def process_scenarios(self, directory: Path, progress: ProgressCallback | None = None) -> ProcessedDataset:
         """The dataset of all `*.md` below `directory`, with data/validation/ held out; made unless it is there.
+
+        Accepted variations of these scenarios are in it, unless they were switched off.
 
         It may be killed at any moment: the next call takes over what was finished.
 
         Raises:
             DatasetError: there is no scenario that can be trained on, or one changed meanwhile.
         """
-        sources, report = list_sources(directory, self.workspace.validation_dir)
+        sources, report = self._sources(directory)
         fingerprint = self._fingerprint(sources)
         folder = self.workspace.processed_dir / fingerprint
         if (folder / MANIFEST_FILE).exists():
-            return self._reused(ProcessedDataset.load(folder))
+            return self._reused(ProcessedDataset.load(folder), report)
         from studio.dataset.building import Build, prepare
         from studio.dataset.preparation import Recipe
 
-        recipe = Recipe(self.base.hf / "tokenizer.json", self.base.family, self._settings_of_rows())
-        prepared = self.workspace.processed_dir / PREPARED_FOLDER / self._hash(self._reading())[:32]
+        tokenizer = self.base.hf / "tokenizer.json"
+        recipe = Recipe(tokenizer, self.base.family, self._settings_of_rows(), self._tools, self._checks)
+        prepared = self.workspace.processed_dir / PREPARED_FOLDER / self._recipe_name()
         store = prepare(sources, recipe, prepared, progress, self._workers)
         rule = SplitRule(self.settings.validation_fraction, self.settings.test_fraction, self.settings.split_seed)
         build = Build(sources, store, rule)
@@ -109,9 +132,26 @@ class TrainingDataProcessor:
             raise _nothing_to_train(directory, report)
         return self._write(folder, fingerprint, sources, build, report)
 
-    def _reused(self, dataset: ProcessedDataset) -> ProcessedDataset:
-        """The dataset for this base: another one with the same tokenizer and template may have made the files."""
-        mine = {"base_model": self.base.name, "base_fingerprint": self.base.fingerprint}
+    def _sources(self, directory: Path) -> tuple[list[Source], list[ReportRow]]:
+        """The scenarios, what was made of them and accepted, and a report row for everything that is not taken."""
+        sources, report = list_sources(directory, self.workspace.validation_dir)
+        if self._variations:
+            made, left_out = accepted_sources(self.workspace, sources)
+            return [*sources, *made], [*report, *left_out]
+        return sources, report
+
+    def _reused(self, dataset: ProcessedDataset, listed: list[ReportRow]) -> ProcessedDataset:
+        """The dataset for this base and folder: others that share its rows may have made the files.
+
+        What a report says of files that are not in the dataset is said anew: such files do not change the fingerprint.
+        """
+        known = dataset.manifest.scenarios
+        report = [*listed, *(row for row in dataset.manifest.report if row.source in known)]
+        mine = {
+            "base_model": self.base.name,
+            "base_fingerprint": self.base.fingerprint,
+            "report": sorted(report, key=lambda row: row.source),
+        }
         return ProcessedDataset(dataset.directory, dataset.manifest.model_copy(update=mine))
 
     def create_training_pairs(self, scenarios: Iterable[TrainingScenario]) -> list[TrainingPair]:
@@ -127,9 +167,38 @@ class TrainingDataProcessor:
         pairs = ((scenario, reordered(scenario, seed)) for scenario in dataset)
         return [one for pair in pairs for one in pair if one is not None]
 
-    def balance_dataset(self, dataset: ProcessedDataset, *, seed: int = 7) -> list[TrainingRow]:
-        """The training rows, with rows of rarer scenario types repeated until all types teach about as much."""
-        return evened(list(dataset.rows("train")), seed)
+    def balance_dataset(
+        self, dataset: ProcessedDataset, balance: BalanceConfig | None = None, seed: int = 7
+    ) -> Balance:
+        """How often a run reads which training row, so that shares become fairer; with tables of before and after.
+
+        Args:
+            balance: None: as config/dataset.yaml says, or by scenario type where that asks for nothing.
+
+        Raises:
+            ConfigError: config/dataset.yaml cannot be used.
+            DatasetError: the rows cannot be read, or there is none.
+        """
+        chosen = balance or load_dataset_config(self.workspace).balance
+        if not chosen.by:
+            chosen = chosen.model_copy(update={"by": ["type"]})
+        return balance_by(dataset.features("train"), chosen, seed)
+
+    def prune(self, dataset: ProcessedDataset, now: float | None = None) -> Pruned:
+        """Remove prepared scenarios and datasets that nothing refers to, beside this one and what made it.
+
+        What is younger than an hour stays as well; `now` is in seconds since the epoch.
+
+        Raises:
+            DatasetError: a training run is going on.
+        """
+        from studio.dataset.pruning import prune
+
+        texts = set(dataset.manifest.scenarios.values())
+        return prune(self.workspace, self._recipe_name(), {dataset.fingerprint}, texts, now)
+
+    def _recipe_name(self) -> str:
+        return self._hash(self._reading())[:32]
 
     def _fingerprint(self, sources: Sequence[Source]) -> str:
         names = sorted([source.name, source.sha256] for source in sources)
@@ -140,8 +209,8 @@ class TrainingDataProcessor:
         return {
             "tokenizer": self.base.manifest.files["hf/tokenizer.json"].sha256,
             "template": self._template.source,
-            "tools": load_vocabulary().model_dump(),
-            "checks": load_check_settings().model_dump(),
+            "tools": load_vocabulary(self._tools).model_dump(),
+            "checks": load_check_settings(self._checks).model_dump(),
             "settings": self._settings_of_rows().model_dump(),
         }
 

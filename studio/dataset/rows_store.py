@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 BATCH_ROWS = 256
+COUNTED = (
+    pa.field("trained", pa.int32()),
+    pa.field("tools", pa.list_(pa.string())),
+    pa.field("outcomes", pa.list_(pa.string())),
+    pa.field("calls", pa.list_(pa.bool_())),
+)
+"""What a row counts for: its trained tokens, and the fields of `Lessons`. Known without reading tokens or scenarios."""
 SCHEMA = pa.schema(
     [
         ("source", pa.string()),
@@ -28,8 +35,12 @@ SCHEMA = pa.schema(
         ("turns", pa.list_(pa.int32())),
         ("input_ids", pa.list_(pa.int32())),
         ("loss_mask", pa.list_(pa.bool_())),
+        *COUNTED,
     ]
 )
+
+
+_ROW_COLUMNS = list(TrainingRow.model_fields)
 
 
 def write_rows(path: Path, tables: Iterable[pa.Table]) -> None:
@@ -44,9 +55,37 @@ def read_rows(path: Path) -> Iterator[TrainingRow]:
     try:
         with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as batches:
             for batch in batches:
-                for row in batch.to_pylist():
+                for row in batch.select(_ROW_COLUMNS).to_pylist():
                     yield TrainingRow.model_validate(row)
-    except (OSError, pa.ArrowException, pydantic.ValidationError) as error:
+    except (OSError, KeyError, pa.ArrowException, pydantic.ValidationError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_row(path: Path, number: int) -> TrainingRow:
+    """One row of a file, counted from 0; the others are not read.
+
+    Raises:
+        DatasetError: the file is missing or damaged, or it has no such row.
+    """
+    table = open_table(path)
+    if not 0 <= number < table.num_rows:
+        raise DatasetError(
+            f"There is no row {number + 1}.",
+            why=f"{path.stem} has {table.num_rows} rows.",
+            next_step="Process the scenarios again and choose another row.",
+        )
+    try:
+        return TrainingRow.model_validate(table.select(_ROW_COLUMNS).slice(number, 1).to_pylist()[0])
+    except (KeyError, pydantic.ValidationError) as error:
+        raise _unreadable(path, error) from error
+
+
+def open_table(path: Path) -> pa.Table:
+    """The rows of a file as an Arrow table, memory-mapped: nothing is read before it is used. Raises `DatasetError`."""
+    try:
+        with pa.memory_map(str(path)) as source:
+            return pa.ipc.open_stream(source).read_all()
+    except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
 
 
@@ -68,7 +107,7 @@ def count_rows(path: Path, scenarios_by_type: dict[str, int]) -> SplitCounts:
             lengths = pc.list_value_length(batch["input_ids"])
             rows += batch.num_rows
             tokens += pc.sum(lengths).as_py() or 0
-            trained += pc.sum(pc.list_flatten(batch["loss_mask"])).as_py() or 0
+            trained += pc.sum(batch["trained"]).as_py() or 0
             longest = max(longest, pc.max(lengths).as_py() or 0)
     return SplitCounts(
         scenarios=sum(scenarios_by_type.values()),

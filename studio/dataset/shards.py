@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from studio.dataset.models import ReportRow
 from studio.dataset.preparation import PreparedScenario, Remark
+from studio.dataset.rows_store import COUNTED
 from studio.dataset.wordprints import PERMUTATIONS, Hashes
 from studio.workspace import atomic_writer
 
@@ -33,6 +34,7 @@ _ROWS_SCHEMA = pa.schema(
         ("end_turn", pa.int32()),
         ("input_ids", pa.list_(pa.int32())),
         ("loss_mask", pa.list_(pa.bool_())),
+        *COUNTED,
     ]
 )
 _FACTS_SCHEMA = pa.schema(
@@ -76,6 +78,7 @@ class ShardStore:
         self.folder = folder
         self.facts: dict[str, Facts] = {}
         self._names: list[str] = []
+        self._sizes: list[int] = []
         self._signatures: list[NDArray[np.uint32]] = []
         self.refresh()
 
@@ -101,8 +104,41 @@ class ShardStore:
 
     def prints(self, shard: int, places: Iterable[int]) -> list[Hashes]:
         """Hashed runs of words of some scenarios of a shard."""
-        column = _open(self.folder / f"{self._names[shard]}{_FACTS}")["prints"]
+        column = _open(self._facts_file(shard))["prints"]
         return [np.frombuffer(column[place].as_py(), np.uint64) for place in places]
+
+    def compact(self, texts: Collection[str], oldest: float) -> int:
+        """Remove shards of which less than half is among `texts` (SHA-256), and keep that part in a new one.
+
+        Shards written since `oldest` (seconds since the epoch) stay: somebody may be at work with them. Returns how
+        many were removed. The store is of no use afterwards. A kill leaves every text in some shard.
+        """
+        living: dict[int, list[Facts]] = {shard: [] for shard in range(len(self._names))}
+        for sha256, facts in self.facts.items():
+            if sha256 in texts:
+                living[facts.shard].append(facts)
+        sparse = {
+            shard: kept
+            for shard, kept in living.items()
+            if 2 * len(kept) < self._sizes[shard] and self._facts_file(shard).stat().st_mtime < oldest
+        }
+        if any(sparse.values()):
+            self._rewrite([one for kept in sparse.values() for one in kept])
+        for shard in sparse:
+            self._facts_file(shard).unlink()  # first: without its facts, rows are nothing
+            (self.folder / f"{self._names[shard]}{_ROWS}").unlink()
+        return len(sparse)
+
+    def _facts_file(self, shard: int) -> Path:
+        return self.folder / f"{self._names[shard]}{_FACTS}"
+
+    def _rewrite(self, kept: Sequence[Facts]) -> None:
+        """Copy scenarios into one new shard, as they are."""
+        facts = pa.concat_tables(_open(self._facts_file(one.shard)).slice(one.place, 1) for one in kept)
+        rows = pa.concat_tables(self.rows(one.shard).slice(one.first_row, one.rows) for one in kept)
+        name = _name_of(facts["sha256"].to_pylist())
+        _write_table(self.folder / f"{name}{_ROWS}", rows.combine_chunks())
+        _write_table(self.folder / f"{name}{_FACTS}", facts.combine_chunks())
 
     def _take_over(self, name: str) -> None:
         facts_file, rows_file = (self.folder / f"{name}{ending}" for ending in (_FACTS, _ROWS))
@@ -117,6 +153,7 @@ class ShardStore:
             return
         shard = len(self._names)
         self._names.append(name)
+        self._sizes.append(len(counts))
         self._signatures.append(_signatures(table))
         firsts = np.concatenate([[0], np.cumsum(counts)])
         columns = zip(
@@ -134,7 +171,7 @@ class ShardStore:
 
 def write_shard(folder: Path, scenarios: Sequence[PreparedScenario]) -> None:
     """Write one shard; scenarios that are already in another one are kept twice and read once."""
-    name = hashlib.sha256("".join(one.sha256 for one in scenarios).encode()).hexdigest()[:32]
+    name = _name_of([one.sha256 for one in scenarios])
     rows = [row for one in scenarios for row in one.rows]
     _write(
         folder / f"{name}{_ROWS}",
@@ -144,6 +181,10 @@ def write_shard(folder: Path, scenarios: Sequence[PreparedScenario]) -> None:
             "end_turn": [row.turns[1] for row in rows],
             "input_ids": _lists([np.array(row.ids, np.int32) for row in rows], np.int32),
             "loss_mask": _lists([np.array(row.mask, np.bool_) for row in rows], np.bool_),
+            "trained": [sum(row.mask) for row in rows],
+            "tools": [row.lessons.tools for row in rows],
+            "outcomes": [row.lessons.outcomes for row in rows],
+            "calls": [row.lessons.calls for row in rows],
         },
     )
     _write(
@@ -168,9 +209,17 @@ def _lists(rows: Sequence[NDArray[Any]], kind: type[np.generic]) -> pa.ListArray
 
 
 def _write(path: Path, schema: pa.Schema, columns: dict[str, Any]) -> None:
-    table = pa.table(columns, schema=schema)
-    with atomic_writer(path) as stream, pa.ipc.new_stream(stream, schema) as writer:
+    _write_table(path, pa.table(columns, schema=schema))
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    with atomic_writer(path) as stream, pa.ipc.new_stream(stream, table.schema) as writer:
         writer.write_table(table)
+
+
+def _name_of(texts: Sequence[str]) -> str:
+    """The name of the shard that holds the texts with these SHA-256."""
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:32]
 
 
 def _open(path: Path) -> pa.Table:

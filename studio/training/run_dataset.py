@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from studio.bases import BaseModel
 from studio.config import TrainingConfig
-from studio.dataset import ProcessedDataset, TrainingDataProcessor
+from studio.dataset import Balance, ProcessedDataset, TrainingDataProcessor, balance_of
 from studio.errors import DatasetError, TrainingError
 from studio.training.runs import DATASET_FILE
 from studio.workspace import Workspace, atomic_write
+
+BALANCE_FILE = "balance.json"
 
 
 def new_dataset(
     workspace: Workspace, run: Path, base: BaseModel, config: TrainingConfig, scenarios: Path
 ) -> ProcessedDataset:
     """The scenarios as they are now; what they are is kept in the run's dataset.json. Raises `DatasetError`."""
-    dataset = TrainingDataProcessor(workspace, base, config.max_seq_length).process_scenarios(scenarios)
+    dataset = _processor(workspace, base, config).process_scenarios(scenarios)
     # Bases that share tokenizer and template share the processed rows; the run's copy names its own base.
     own = dataset.manifest.model_copy(update={"base_model": base.name, "base_fingerprint": base.fingerprint})
     atomic_write(run / DATASET_FILE, own.model_dump_json(indent=1) + "\n")
@@ -42,10 +45,28 @@ def same_dataset(
     try:
         return ProcessedDataset.load(workspace.inside(workspace.processed_dir, began_with.fingerprint))
     except DatasetError:
-        again = TrainingDataProcessor(workspace, base, config.max_seq_length).process_scenarios(scenarios)
+        again = _processor(workspace, base, config).process_scenarios(scenarios)
     if again.fingerprint != began_with.fingerprint:
         raise TrainingError(
             "The scenarios have changed since this run began, and its rows are no longer in data/processed.",
             next_step=f"Start a new run; it can begin with what this one learned (--from {run.name}).",
         )
     return again
+
+
+def balanced(run: Path, config: TrainingConfig, dataset: ProcessedDataset) -> Balance | None:
+    """How often the run reads each row, None where nothing is balanced; its tables are kept in the run's balance.json.
+
+    Raises:
+        DatasetError: the rows cannot be read.
+    """
+    asked = config.dataset.balance if config.dataset else None
+    made = balance_of(dataset, asked, config.seed) if asked else None
+    if asked and made:
+        told = {"asked": asked.model_dump(mode="json"), "seed": config.seed, **made.as_dict()}
+        atomic_write(run / BALANCE_FILE, json.dumps(told, indent=1) + "\n")
+    return made
+
+
+def _processor(workspace: Workspace, base: BaseModel, config: TrainingConfig) -> TrainingDataProcessor:
+    return TrainingDataProcessor.configured(workspace, base, config.max_seq_length, config.dataset)

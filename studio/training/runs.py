@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from studio.bases import get_base
-from studio.config import TrainingConfig, load_settings, save_settings
+from studio.config import TrainingConfig, load_dataset_config, load_settings, save_settings
 from studio.errors import JobError, StudioError, TrainingError
 from studio.jobs import Job, JobState, launch, list_jobs
 from studio.training.parents import read_parent
@@ -74,10 +74,13 @@ def start_run(
 
     Raises:
         BaseModelError: the base model is not imported.
+        ConfigError: config/dataset.yaml cannot be used.
         TrainingError: a run of that name exists, or the parent cannot be used.
         WorkspaceError: the name cannot be a folder.
     """
     base = get_base(workspace, config.base_model)
+    if config.dataset is None:  # kept as it is now: a resumed run makes the same rows, whatever the file says then
+        config = config.model_copy(update={"dataset": load_dataset_config(workspace)})
     earlier = None if parent is None else read_parent(find_adapter(workspace, parent))
     if earlier:
         earlier.check_base(base)

@@ -11,6 +11,7 @@ from trl import SFTConfig, SFTTrainer
 from studio.config import TrainingConfig
 from studio.training.batches import Batch
 from studio.training.loss import mean_loss, trained_token_loss
+from studio.training.order import BalancedSampler
 
 _WARMUP_SHARE = 4
 """The learning rate rises for at most one in so many steps: a short run would else end before it has begun to learn."""
@@ -20,6 +21,14 @@ class AssistantLossTrainer(SFTTrainer):  # type: ignore[misc]
     """SFTTrainer on rows that are tokenized and masked already. It sends nothing anywhere."""
 
     loss_is_scaled_for_ga = True
+
+    def __init__(self, *, sampler: BalancedSampler | None = None, **options: Any) -> None:
+        self._sampler = sampler
+        super().__init__(**options)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """Balanced rows in their own order; else every row once, in transformers' order."""
+        return self._sampler or super()._get_train_sampler(train_dataset)
 
     def compute_loss(
         self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -47,7 +56,7 @@ class AssistantLossTrainer(SFTTrainer):  # type: ignore[misc]
 
 
 def optimizer_steps(config: TrainingConfig, rows: int) -> int:
-    """How many optimizer steps a run takes: what the epochs need, `max_steps` at most."""
+    """How many optimizer steps a run of so many rows per pass takes: what the epochs need, `max_steps` at most."""
     per_epoch = math.ceil(math.ceil(rows / config.batch_size) / config.gradient_accumulation_steps)
     needed = max(1, math.ceil(config.epochs * per_epoch))
     return min(needed, config.max_steps) if config.max_steps else needed

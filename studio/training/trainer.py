@@ -18,10 +18,12 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 
 from studio.config import TrainingConfig
+from studio.dataset import Balance, ProcessedDataset, balance_of
 from studio.errors import TrainingError
 from studio.training.batches import Rows, as_features, collate
 from studio.training.devices import choose_device, choose_dtype, memory_in_use
 from studio.training.loss import mean_loss
+from studio.training.order import BalancedSampler
 from studio.training.provenance import WEIGHTS_FILE
 from studio.training.sft import AssistantLossTrainer, optimizer_steps, sft_arguments
 
@@ -88,6 +90,7 @@ class ModelTrainer:
         callbacks: list[TrainerCallback] | None = None,
         resume: Path | None = None,
         parent: Path | None = None,
+        balance: Balance | None = None,
     ) -> Any:
         """Train an adapter on `dataset`; returns the model with the adapter on it (in `model` too).
 
@@ -97,8 +100,10 @@ class ModelTrainer:
             callbacks: transformers callbacks; they see every step, log and checkpoint.
             resume: a checkpoint folder of this run to go on from.
             parent: folder of an adapter whose weights to begin with.
+            balance: how often each row is read; None: as `config.dataset` asks for a processed dataset, else once.
 
         Raises:
+            DatasetError: a balance is asked for and the rows cannot be read.
             TrainingError: no model is loaded, there is nothing to train on, a layer name is unknown, the parent does
                 not fit, or the memory is not enough.
         """
@@ -108,13 +113,20 @@ class ModelTrainer:
         held_out = None if validation_set is None else as_features(validation_set, "validation")
         if not len(rows):
             raise TrainingError("There is nothing to train on.", next_step="Process some scenarios first.")
+        balance = balance or self._balance_of(dataset)
+        if balance and len(balance.weights) != len(rows):
+            raise TrainingError(
+                "The balance was made for other rows.",
+                why=f"It is for {len(balance.weights)} rows, and there are {len(rows)}.",
+                next_step="Balance the rows that are trained on.",
+            )
         self._put_adapter_on(parent)
         trainer = AssistantLossTrainer(
             model=self.model,
             args=sft_arguments(
                 self.config,
                 self.output_dir,
-                steps=optimizer_steps(self.config, len(rows)),
+                steps=optimizer_steps(self.config, balance.rows_per_pass if balance else len(rows)),
                 evaluates=bool(held_out),
                 device=self.device,
             ),
@@ -123,6 +135,7 @@ class ModelTrainer:
             data_collator=collate,
             processing_class=self.tokenizer,
             callbacks=callbacks,
+            sampler=BalancedSampler(balance, self.config.seed) if balance else None,
         )
         with _memory_errors_told():
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -146,6 +159,11 @@ class ModelTrainer:
     def memory_bytes(self) -> int:
         """Memory in use now: of the GPU if training runs there, else of this process."""
         return memory_in_use(self.device)
+
+    def _balance_of(self, dataset: Rows) -> Balance | None:
+        if self.config.dataset is None or not isinstance(dataset, ProcessedDataset):
+            return None
+        return balance_of(dataset, self.config.dataset.balance, self.config.seed)
 
     def _put_adapter_on(self, parent: Path | None) -> None:
         unsupported = _UNTRAINABLE & set(self.config.target_modules)

@@ -11,12 +11,12 @@ import transformers
 
 from studio.bases import get_base
 from studio.config import TrainingConfig, load_settings
-from studio.dataset import ProcessedDataset
+from studio.dataset import Balance, ProcessedDataset
 from studio.jobs import Worker
 from studio.training.checkpoints import checkpoints, last_whole_checkpoint
 from studio.training.provenance import WEIGHTS_FILE, Provenance, config_digest
 from studio.training.reporter import Reporter
-from studio.training.run_dataset import new_dataset, same_dataset
+from studio.training.run_dataset import BALANCE_FILE, balanced, new_dataset, same_dataset
 from studio.training.runs import ADAPTER_DIR, CONFIG_FILE, PARENT_DIR
 from studio.training.trainer import ModelTrainer, save_adapter
 from studio.workspace import Workspace, sha256_file
@@ -32,10 +32,13 @@ def main(worker: Worker, arguments: dict[str, Any]) -> None:
     make = same_dataset if checkpoint else new_dataset
     dataset = make(workspace, run, base, config, Path(arguments["scenarios"]))
     _describe(worker, dataset)
+    balance = balanced(run, config, dataset)
+    _tell_balance(worker, balance)
     trainer = ModelTrainer(config, run, worker.message)
     trainer.load_base_model(base.hf)
     parent = _parent(worker)
-    model = trainer.train(dataset, dataset, callbacks=[Reporter(worker, trainer)], resume=checkpoint, parent=parent)
+    reporter = Reporter(worker, trainer)
+    model = trainer.train(dataset, dataset, callbacks=[reporter], resume=checkpoint, parent=parent, balance=balance)
     provenance = Provenance(
         base=base.name,
         base_sha256=base.fingerprint,
@@ -79,6 +82,27 @@ def _describe(worker: Worker, dataset: ProcessedDataset) -> None:
     for row in dataset.manifest.report:
         if row.kind.startswith("excluded"):
             worker.message(f"{row.source}: {row.kind}. {row.reason}", "warning")
+    if unused := [row for row in dataset.manifest.report if row.kind == "variation"]:
+        number = f"{len(unused)} accepted variation{'s are' if len(unused) > 1 else ' is'} not trained on"
+        worker.message(f"{number}. {unused[0].source}: {unused[0].reason}", "warning")
+
+
+def _tell_balance(worker: Worker, balance: Balance | None) -> None:
+    """Which shares changed most, what could not be reached, and what is not read at all."""
+    if balance is None:
+        return
+    moves = [
+        f"{after.label} {before.share:.0%} → {after.share:.0%}"
+        for before, after in zip(balance.before, balance.after, strict=True)
+        if after.target is not None and f"{before.share:.0%}" != f"{after.share:.0%}"
+    ]
+    rows = f"{balance.rows_per_pass} rows in a pass instead of {len(balance.weights)}"
+    worker.message(f"Balanced: {rows}. {', '.join(moves) or 'The shares were even already'}. See {BALANCE_FILE}.")
+    for margin, way in balance.reached.items():
+        if way < 1:
+            worker.message(f"Only {way:.0%} of the way to even shares of {margin} can be reached.", "warning")
+    if balance.left_out:
+        worker.message(f"{len(balance.left_out)} rows are left out; {BALANCE_FILE} names them.", "warning")
 
 
 def _leave_adapter(worker: Worker, model: Any, provenance: Provenance) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
+from studio.config import BalanceConfig, DatasetConfig, save_dataset_config
 from studio.dataset import DatasetManifest
 from studio.workspace import PROJECT_ROOT, Workspace
 from tests.commands.running import Outcome, Studio
@@ -99,3 +102,66 @@ def test_a_row_length_that_makes_no_sense_is_wrong_usage(studio: Studio, length:
     outcome = studio("preprocess", f"--max-seq-length={length}")
     assert outcome.status == 2
     assert "whole number from 64" in outcome.err
+
+
+def test_options_go_before_the_workspaces_settings(studio: Studio, campaign: Workspace) -> None:
+    save_dataset_config(campaign, DatasetConfig(validation_fraction=0.2, test_fraction=0.1, pairs=True, recap=True))
+    configured = preprocess(studio, campaign, "--json").document["settings"]
+    assert (configured["validation_fraction"], configured["test_fraction"]) == (0.2, 0.1)
+    assert (configured["pairs"], configured["recap"]) == (True, True)
+    changed = preprocess(studio, campaign, "--json", "--no-pairs", "--test-fraction=0").document["settings"]
+    assert (changed["validation_fraction"], changed["test_fraction"]) == (0.2, 0.0)
+    assert (changed["pairs"], changed["recap"]) == (False, True)
+
+
+def test_balancing_shows_the_shares_before_and_after(studio: Studio, campaign: Workspace) -> None:
+    shutil.copytree(SHIPPED.parent / "roleplay", campaign.scenarios_dir / "roleplay")
+    plain = preprocess(studio, campaign, "--json").document
+    outcome = preprocess(studio, campaign, "--balance=type", "--balance-cap=50", "--json")
+    balance = outcome.document.pop("balance")
+    assert outcome.document.keys() - {"balance"} == plain.keys()
+    assert balance["asked"] == {"by": ["type"], "method": "weights", "strength": 1.0, "cap": 50.0}
+    shares = {row["label"]: row["share"] for row in balance["after"] if row["margin"] == "type"}
+    assert shares == pytest.approx({"combat": 0.5, "roleplay": 0.5}, abs=0.01)
+    text = preprocess(studio, campaign, "--balance=type", "--balance-cap=50").out
+    (line,) = [line for line in text.splitlines() if line.split()[:2] == ["type", "roleplay"]]
+    assert line.split()[-2:] == ["50.0%", f"{shares['roleplay']:.1%}"]
+
+
+def test_rows_that_a_cap_leaves_out_are_named(studio: Studio, campaign: Workspace) -> None:
+    shutil.copy(SHIPPED.parent / "roleplay" / "noble-court.md", campaign.scenarios_dir / "court.md")
+    options = ("--balance=type,call", "--balance-method=caps", "--max-seq-length=1024")
+    named = preprocess(studio, campaign, *options, "--json").document["balance"]["left_out"]
+    assert named
+    out = preprocess(studio, campaign, *options).out
+    assert all(f"Left out: {name}\n" in out for name in named)
+
+
+def test_configured_balancing_is_shown_and_can_be_switched_off(studio: Studio, campaign: Workspace) -> None:
+    save_dataset_config(campaign, DatasetConfig(balance=BalanceConfig(by=["outcome"])))
+    assert preprocess(studio, campaign, "--json").document["balance"]["asked"]["by"] == ["outcome"]
+    assert "balance" not in preprocess(studio, campaign, "--json", "--balance=none").document
+
+
+@pytest.mark.parametrize("option", ["--balance=luck", "--balance=type,", "--balance-cap=0.5", "--balance-strength=two"])
+def test_a_balance_that_makes_no_sense_is_wrong_usage(studio: Studio, option: str) -> None:
+    assert studio("preprocess", option).status == 2
+
+
+def test_how_to_balance_without_what_is_refused(studio: Studio, campaign: Workspace) -> None:
+    outcome = preprocess(studio, campaign, "--balance-method=caps")
+    assert outcome.status == 2
+    assert "--balance" in outcome.err
+
+
+def test_pruning_says_what_was_freed(studio: Studio, campaign: Workspace) -> None:
+    assert preprocess(studio, campaign, "--max-seq-length=1024").status == 0
+    old = time.time() - 7200
+    for path in campaign.processed_dir.rglob("*"):
+        os.utime(path, (old, old))
+    outcome = preprocess(studio, campaign, "--prune", "--json")
+    assert outcome.status == 0
+    assert "datasets that no run needs (1), scenarios prepared with other settings (1)" in outcome.err
+    assert [path.name for path in campaign.processed_dir.iterdir() if path.name != "prepared"] == [
+        outcome.document["fingerprint"]
+    ]

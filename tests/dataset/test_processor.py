@@ -9,10 +9,13 @@ import pytest
 
 from studio.bases import BaseModel, get_base
 from studio.dataset import SPLITS, ProcessedDataset, Split, TrainingDataProcessor, TrainingRow
+from studio.dataset.augmentation import AugmentationPlan, AugmentationStore
 from studio.dataset.splits import split_of
+from studio.dataset.variations import propose
 from studio.errors import DatasetError
 from studio.scenarios import MarkdownParser, find_directives, load_vocabulary, to_messages
 from studio.workspace import PROJECT_ROOT, Workspace
+from tests.dataset.stories import story, write_stories
 
 SCENARIOS = PROJECT_ROOT / "data" / "scenarios"
 BRAWL = SCENARIOS / "combat" / "tavern-brawl.md"
@@ -94,6 +97,41 @@ def test_a_file_with_errors_is_left_out_with_its_reason(workspace: Workspace, fo
     assert all(row.source != "combat/broken.md" for row in rows(dataset))
 
 
+def test_the_workspaces_own_tools_and_rules_decide_what_an_error_is(workspace: Workspace, folder: Path) -> None:
+    broken = folder / "combat" / "broken.md"
+    broken.write_text(BRAWL.read_text().replace("= *", "= *9", 1))
+    code = next(one.code for one in MarkdownParser().parse_scenario(broken).diagnostics if one.severity == "error")
+    strict = process(workspace, folder)
+    workspace.config_dir.mkdir()
+    shipped = (PROJECT_ROOT / "config" / "diagnostics.yaml").read_text()
+    (workspace.config_dir / "diagnostics.yaml").write_text(
+        shipped.replace("severity: {}", f"severity: {{{code}: info}}")
+    )
+    lenient = process(workspace, folder)
+    assert sources(lenient, "train") - sources(strict, "train") == {"combat/broken.md"}
+
+    cooking = BRAWL.read_text().replace("[roll: athletics", "[roll: cooking").replace("athletics: ", "cooking: ")
+    (folder / "combat" / "kitchen.md").write_text(cooking)
+    asked = {tool for row in process(workspace, folder).features("train") for tool in row.amounts["tool"]}
+    assert "cooking" not in asked
+    tools = (PROJECT_ROOT / "config" / "tools.yaml").read_text()
+    own = tools.replace("  perception: {", "  cooking: {kind: skill, ability: wisdom, help: Cook.}\n  perception: {", 1)
+    (workspace.config_dir / "tools.yaml").write_text(own)
+    asked = {tool for row in process(workspace, folder).features("train") for tool in row.amounts["tool"]}
+    assert "cooking" in asked
+
+
+def test_the_report_names_files_that_came_after_the_rows_were_made(workspace: Workspace, folder: Path) -> None:
+    before = process(workspace, folder)
+    (folder / "combat" / "zz.md").write_bytes(BRAWL.read_bytes())
+    after = process(workspace, folder)
+    assert after.fingerprint == before.fingerprint
+    new = [row for row in after.manifest.report if row not in before.manifest.report]
+    assert [(row.source, row.kind) for row in new] == [("combat/zz.md", "duplicate")]
+    (folder / "combat" / "zz.md").unlink()
+    assert process(workspace, folder).manifest == before.manifest
+
+
 def test_a_file_without_a_dm_turn_is_left_out_with_its_reason(workspace: Workspace, folder: Path) -> None:
     text = BRAWL.read_text()
     (folder / "quiet.md").write_text(text[: text.index("</SYSTEM>")] + "</SYSTEM>\n\n<User>Hello?</User>\n")
@@ -111,13 +149,38 @@ def test_scenarios_in_the_validation_folder_are_always_held_out(workspace: Works
     assert report == {"combat/tavern-brawl.md": "held out"}
 
 
-def test_the_split_of_a_file_does_not_move_when_files_are_added(workspace: Workspace, folder: Path) -> None:
-    before = {row.source for row in process(workspace, folder, fraction=0.4).rows("validation")}
-    for number in range(20):
-        (folder / "combat" / f"more-{number}.md").write_text(BRAWL.read_text() + "\n" * number + "\n")
-    after = {row.source for row in process(workspace, folder, fraction=0.4).rows("validation")}
-    assert before
-    assert before == {source for source in after if "more-" not in source}
+def test_no_scenario_moves_when_others_are_added_but_a_stand_in_back_to_training(
+    workspace: Workspace, smollm2: BaseModel
+) -> None:
+    """Over many splits and three rounds of additions: unrelated scenarios, and near-duplicates with longer names."""
+
+    def sides(seed: int) -> dict[str, Split]:
+        processor = TrainingDataProcessor(workspace, smollm2, 1024, validation_fraction=0.3, split_seed=seed)
+        dataset = processor.process_scenarios(folder)
+        return {row.source: split for split in SPLITS for row in dataset.rows(split)}
+
+    folder = write_stories(workspace.scenarios_dir, 4)
+    seeds, stand_ins = range(20), 0
+    before = {seed: sides(seed) for seed in seeds}
+    for start in (10, 20, 30):
+        write_stories(folder, 3, start=start)
+        write_stories(folder, 2, kind="roleplay", start=start + 5)
+        (folder / "combat" / f"story-{start:03}-told-again.md").write_text(story(start, extra="And so it ends."))
+        (folder / "combat" / f"story-000-since-{start}.md").write_text(story(0, extra=f"It was the year {start}."))
+        for seed in seeds:
+            after = sides(seed)
+            moved = {name for name in before[seed] if after[name] != before[seed][name]}
+            assert all(before[seed][name] == "validation" for name in moved)
+            assert all(after[name] == split_of(name, 0.3, seed=seed) == "train" for name in moved if _leads(name))
+            stand_ins += len(moved)
+            before[seed] = after
+    assert len({tuple(sorted(one.items())) for one in before.values()}) == len(seeds)  # so many splits were looked at
+    assert stand_ins  # the exception was seen, too
+
+
+def _leads(name: str) -> bool:
+    """Whether a story is the first of its near-duplicates."""
+    return "again" not in name and "since" not in name
 
 
 def test_the_share_that_is_held_out_is_the_one_asked_for() -> None:
@@ -224,3 +287,22 @@ def test_rows_that_another_base_made_are_this_bases_too(workspace: Workspace, fo
     second = TrainingDataProcessor(workspace, twin, 1024, validation_fraction=0.0).process_scenarios(folder)
     assert (second.directory, second.fingerprint) == (first.directory, first.fingerprint)
     assert (first.manifest.base_model, second.manifest.base_model) == (smollm2.name, "twin")
+
+
+def test_accepted_variations_count_as_their_scenarios_type_and_can_be_switched_off(
+    workspace: Workspace, folder: Path, smollm2: BaseModel
+) -> None:
+    brawl = folder / "combat" / "tavern-brawl.md"
+    brawl.write_text(brawl.read_text().replace("scenario_type: combat\n", ""))  # so that its folder decides
+    without = TrainingDataProcessor(workspace, smollm2, 2048).process_scenarios(folder)
+    plan = AugmentationPlan(operations=("entity renaming", "party order", "re-rolled dice"))
+    made = propose(workspace, ["combat/tavern-brawl.md"], plan, 7).made
+    AugmentationStore(workspace).decide([one.name for one in made], "accepted")
+    dataset = TrainingDataProcessor(workspace, smollm2, 2048).process_scenarios(folder)
+    varied = [one for split in SPLITS for one in dataset.listing(split) if one.source.startswith("variations/")]
+    assert {one.source for one in varied} == {f"variations/{one.name}" for one in made}
+    assert {one.scenario_type for one in varied} == {"combat"}
+    assert not [row for row in dataset.manifest.report if row.kind in ("near duplicate", "variation")]
+    assert dataset.fingerprint != without.fingerprint
+    switched_off = TrainingDataProcessor(workspace, smollm2, 2048, variations=False).process_scenarios(folder)
+    assert switched_off.fingerprint == without.fingerprint

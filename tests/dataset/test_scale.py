@@ -31,6 +31,10 @@ def tables(count: int, rows: int) -> Iterator[pa.Table]:
                 "turns": [[0, 2]] * rows,
                 "input_ids": [list(range(number, number + TOKENS))] * rows,
                 "loss_mask": [[True] * TOKENS] * rows,
+                "trained": [TOKENS] * rows,
+                "tools": [["attack"]] * rows,
+                "outcomes": [[]] * rows,
+                "calls": [[True, False]] * rows,
             },
             schema=SCHEMA,
         )

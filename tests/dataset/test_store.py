@@ -13,7 +13,7 @@ import pyarrow
 import pytest
 
 from studio.bases import BaseModel
-from studio.dataset import DatasetManifest, ProcessedDataset, TrainingDataProcessor
+from studio.dataset import DatasetManifest, ProcessedDataset, TrainingDataProcessor, TrainingRow
 from studio.errors import DatasetError
 from studio.workspace import PROJECT_ROOT, Workspace
 from tests.dataset.stories import story, write_stories
@@ -102,7 +102,10 @@ def test_the_rows_are_the_same_bytes_from_any_history(
 def test_rows_are_a_memory_mapped_hugging_face_dataset(workspace: Workspace, smollm2: BaseModel, folder: Path) -> None:
     dataset = process(workspace, smollm2, folder)
     mapped = dataset.arrow("train")
-    assert [row.model_dump(mode="json") for row in dataset.rows("train")] == list(mapped)
+    assert [row.model_dump(mode="json") for row in dataset.rows("train")] == list(
+        mapped.select_columns(list(TrainingRow.model_fields))
+    )
+    assert mapped["trained"][:] == [row.trained_tokens for row in dataset.rows("train")]
     assert mapped.cache_files == [{"filename": str(dataset.directory / "train.arrow")}]
 
 
@@ -175,3 +178,30 @@ def test_a_kill_keeps_finished_shards_and_takes_the_workers_along(
     assert {path: prepared_files(workspace)[path] for path in kept} == kept
     fresh = process(Workspace(tmp_path / "fresh"), smollm2, folder)
     assert (dataset.directory / "train.arrow").read_bytes() == (fresh.directory / "train.arrow").read_bytes()
+
+
+def test_two_machines_give_the_same_fingerprint_and_the_same_bytes(smollm2: BaseModel, tmp_path: Path) -> None:
+    """Two processes with other hash seeds, languages, time zones and folders; one writes its files in another order."""
+    script = tmp_path / "process.py"
+    script.write_text(SCRIPT)
+    machines = {
+        "first": {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "UTC"},
+        "a second, far away": {"PYTHONHASHSEED": "4242", "LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Kiritimati"},
+    }
+    made: list[ProcessedDataset] = []
+    for name, environment in machines.items():
+        root = tmp_path / name
+        kinds = ("combat", "roleplay", "Ödland")
+        for kind in kinds if not made else reversed(kinds):
+            write_stories(root / "scenes", 4, kind=kind, start=10 * kinds.index(kind))
+        command = [sys.executable, str(script), str(root), str(smollm2.directory), str(root / "scenes"), "4"]
+        inherited = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+        subprocess.run(command, cwd=root, env={**inherited, **environment}, check=True, timeout=300)
+        (folder,) = (path for path in (root / "data" / "processed").iterdir() if path.name != "prepared")
+        made.append(ProcessedDataset.load(folder))
+    one, other = made
+    assert one.manifest == other.manifest
+    assert one.fingerprint == one.directory.name == other.directory.name
+    for file in ("dataset.json", "train.arrow", "validation.arrow", "test.arrow"):
+        assert (one.directory / file).read_bytes() == (other.directory / file).read_bytes()
+    assert sum(counts.scenarios for counts in one.manifest.counts.values()) == 12

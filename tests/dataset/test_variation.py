@@ -1,18 +1,14 @@
-"""Variants keep the truth, and balancing leaves nothing out."""
+"""Variants keep the truth."""
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from studio.bases import BaseModel
-from studio.dataset import TrainingDataProcessor, TrainingRow
+from studio.dataset import TrainingDataProcessor
 from studio.dataset.augmentation import reordered
-from studio.dataset.balancing import evened
 from studio.scenarios import MarkdownParser, TrainingScenario
 from studio.workspace import PROJECT_ROOT, Workspace
 
@@ -57,36 +53,3 @@ def test_augmenting_keeps_every_scenario(workspace: Workspace, smollm2: BaseMode
     made = TrainingDataProcessor(workspace, smollm2, 1024).augment_data(scenarios, seed=7)
     assert [one for one in made if "augmentation" not in one.metadata] == scenarios
     assert made == TrainingDataProcessor(workspace, smollm2, 1024).augment_data(scenarios, seed=7)
-
-
-def row(kind: str, trained: int) -> TrainingRow:
-    mask = [True] * trained + [False]
-    return TrainingRow(source=f"{kind}.md", scenario_type=kind, turns=(0, 1), input_ids=[1] * len(mask), loss_mask=mask)
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from(["combat", "roleplay", "mixed"]), st.integers(1, 40)), min_size=1, max_size=12),
-    st.integers(0, 99),
-)
-def test_balancing_leaves_nothing_out_and_lifts_no_type_above_the_largest(
-    shape: list[tuple[str, int]], seed: int
-) -> None:
-    rows = [row(kind, trained) for kind, trained in shape]
-    made = evened(rows, seed)
-    assert not Counter(map(id, rows)) - Counter(map(id, made))
-    trained: Counter[str] = Counter()
-    for one in made:
-        trained[one.scenario_type] += one.trained_tokens
-    largest = max(sum(n for k, n in shape if k == kind) for kind, _ in shape)
-    smallest_row = {kind: min(n for k, n in shape if k == kind) for kind, _ in shape}
-    assert all(largest - smallest_row[kind] < amount <= largest for kind, amount in trained.items())
-
-
-def test_the_shipped_scenarios_are_balanced_by_type(workspace: Workspace, smollm2: BaseModel) -> None:
-    processor = TrainingDataProcessor(workspace, smollm2, 2048)
-    dataset = processor.process_scenarios(PROJECT_ROOT / "data" / "scenarios")
-    made = processor.balance_dataset(dataset)
-    before = Counter(one.scenario_type for one in dataset.rows("train"))
-    after = Counter(one.scenario_type for one in made)
-    assert set(after) == set(before)
-    assert all(after[kind] >= before[kind] for kind in before)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from studio import cli
-from studio.config import save_settings
+from studio.config import BalanceConfig, save_settings
 from studio.jobs import Job
 from studio.training import Provenance, Run, find_run
 from studio.workspace import PROJECT_ROOT, Workspace
@@ -134,3 +134,16 @@ def test_a_file_with_bad_settings_is_refused_with_their_names(studio: Any, tmp_p
     assert status == 2
     assert "learning_rate" in err
     assert "batch_sise" in err
+
+
+def test_balancing_is_an_option_of_a_run_and_cannot_be_changed_afterwards(studio: Any, campaign: Workspace) -> None:
+    options = ["--balance", "call,type", "--balance-method", "repeats", "--balance-cap", "2"]
+    status, _, err = studio("train", *SHORT, *options, "--name", "by option")
+    assert status == 0
+    assert "Balanced: " in err
+    run = find_run(campaign, "by option")
+    dataset = run.config().dataset
+    assert dataset
+    assert dataset.balance == BalanceConfig(by=["call", "type"], method="repeats", cap=2)
+    assert json.loads((run.directory / "balance.json").read_text())["asked"] == dataset.balance.model_dump()
+    assert studio("train", "--resume", "by option", "--balance", "none")[0] == 2

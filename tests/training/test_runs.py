@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from studio.bases import BaseModel, get_base
-from studio.config import TrainingConfig, load_settings, save_settings
+from studio.config import TrainingConfig, load_dataset_config, load_settings, save_settings
 from studio.dataset import ProcessedDataset
 from studio.errors import BaseModelError, JobError, TrainingError, WorkspaceError
 from studio.jobs import CheckpointEvent, EvaluationEvent, Job, StepEvent, latest_by_step, launch, of_type
@@ -51,7 +51,8 @@ def test_a_run_leaves_everything_that_its_folder_promises(
     state = finished.state()
     assert finished.directory == campaign.checkpoints_dir / "finished"
     assert (state.kind, state.progress.done, state.progress.total) == ("train", 40, 40)
-    assert load_settings(TrainingConfig, finished.directory / "config.yaml") == finished.config() == SETTINGS
+    settled = SETTINGS.model_copy(update={"dataset": load_dataset_config(campaign)})
+    assert load_settings(TrainingConfig, finished.directory / "config.yaml") == finished.config() == settled
     assert ProcessedDataset.load(finished.directory).manifest == dataset.manifest
     assert finished.job.tail_log()
     assert [path.name for path in checkpoints(finished.directory)] == [f"checkpoint-{n}" for n in (40, 38, 36)]
@@ -69,7 +70,7 @@ def test_the_adapter_names_its_parents(finished: Run, campaign: Workspace, datas
         "base": SETTINGS.base_model,
         "base_sha256": get_base(campaign, SETTINGS.base_model).fingerprint,
         "dataset_fingerprint": dataset.fingerprint,
-        "config_sha256": config_digest(SETTINGS),
+        "config_sha256": config_digest(finished.config()),
         "adapter_sha256": digest,
         "parent_adapter_sha256": "",
         "run": "finished",
