@@ -64,6 +64,32 @@ def library(page: Page) -> None:
     visit(page, "/scenarios")
 
 
+def dataset(page: Page) -> None:
+    visit(page, "/dataset")
+    expect(keyed(page, "dataset_figures")).to_be_visible()
+
+
+def dataset_row(page: Page) -> None:
+    visit(page, "/dataset?row=train-4")
+    expect(page.locator(".tokens .trained").first).to_be_visible()
+    page.locator(".tokens .trained").first.scroll_into_view_if_needed()
+
+
+def coverage(page: Page) -> None:
+    visit(page, "/dataset?view=coverage")
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    keyed(page, "coverage_map").scroll_into_view_if_needed()
+
+
+def balance(page: Page) -> None:
+    visit(page, "/dataset?view=balance")
+    expect(keyed(page, "balance_figures")).to_be_visible()
+
+
+def variations(page: Page) -> None:
+    visit(page, "/dataset?view=variations")
+
+
 def train(page: Page) -> None:
     visit(page, "/train")
     expect(keyed(page, "dataset_figures")).to_be_visible()
@@ -108,8 +134,11 @@ def leave_no_draft(page: Page) -> None:
 
 PICTURES: dict[str, Callable[[Page], None]] = {
     one.__name__: one
-    for one in (overview, scenarios, party, tokens, side_by_side, library, train, run, models, play, setup)
-}
+    for one in (
+        overview, scenarios, party, tokens, side_by_side, library, dataset, dataset_row, coverage, balance, variations,
+        train, run, models, play, setup,
+    )
+}  # fmt: skip
 
 
 def main() -> None:

@@ -2,70 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from pages.parts.dataset_follow import follow
 from pages.parts.layout import empty_state, show_error
-from studio.dataset.balancing import MARGINS, Balance, Margin, Method, RowFeatures, balance
+from studio.config import BalanceConfig, BalanceMargin, BalanceMethod
+from studio.dataset.balancing import MARGINS, Balance, RowFeatures, balance_by
 from studio.errors import StudioError
 from studio.ui.coverage import balance_rows
+from studio.ui.dataset import MARGIN_NAMES, METHOD_NAMES, balance_sentence
 from studio.ui.wording import count, plain
 
-_NAMES: dict[Margin, str] = {
-    "type": "Scenario types",
-    "tool": "Requests",
-    "outcome": "Outcomes",
-    "call": "Asking or not",
+_METHODS: dict[BalanceMethod, str] = {
+    "weights": "Every row stays. Each is drawn as often as its weight says.",
+    "repeats": "Every row stays, and rows of what is rare are read again in each pass.",
+    "caps": "Rows of what is frequent are left out. They are named below.",
 }
-_METHODS: dict[Method, tuple[str, str]] = {
-    "weights": ("Read some more often", "Every row stays. Each is drawn as often as its weight says."),
-    "repeats": ("Repeat rows", "Every row stays, and rows of what is rare are read again in each pass."),
-    "caps": ("Leave rows out", "Rows of what is frequent are left out. They are named below."),
-}
+_PROPOSED = BalanceConfig(by=["type", "outcome"])
+_BY, _METHOD, _STRENGTH, _CAP = "balance_margins", "balance_method", "balance_strength", "balance_cap"
 _SHOWN = 50
+UseBalance = Callable[[BalanceConfig], None]
 
 
-def balance_view(rows: Sequence[RowFeatures], *, seed: int = 7) -> Balance | None:
-    """Choices, tables before and after, and what is left out. Returns the balance, None while there is none."""
+def balance_view(
+    rows: Sequence[RowFeatures],
+    in_use: BalanceConfig | None = None,
+    on_use: UseBalance | None = None,
+    *,
+    fingerprint: str = "",
+) -> Balance | None:
+    """Choices, tables before and after, and what is left out. Returns the balance, None while there is none.
+
+    Args:
+        in_use: what training does now, told above the choices; `on_use` is called with what it should do instead.
+        fingerprint: of the dataset that the rows are of; the outcome is kept for it.
+    """
     if not rows:
         empty_state("balance", "Nothing to balance yet", "Write a scenario first.")
         return None
-    chosen, method, strength, cap = _choices()
-    if not chosen:
+    now = in_use or BalanceConfig()
+    if on_use:
+        _in_use(now, on_use)
+    wanted = _choices(now)
+    if not wanted.by:
         st.info("Choose what to balance by.", icon=":material/balance:")
         return None
     try:
-        made = balance(rows, dict.fromkeys(chosen, "even"), method=method, cap=cap, strength=strength, seed=seed)
+        made = (
+            _balanced(fingerprint, wanted.model_dump_json(), wanted, rows) if fingerprint else balance_by(rows, wanted)
+        )
     except StudioError as error:
         show_error(error)
         return None
-    _outcome(made, len(rows), cap)
-    _tables(made, chosen)
+    if on_use:
+        _use_button(wanted, now, on_use)
+    _outcome(made, len(rows), wanted.cap)
+    _tables(made, wanted.by)
     _left_out(made)
     return made
 
 
-def _choices() -> tuple[list[Margin], Method, float, float]:
-    chosen = st.pills(
-        "Even out", MARGINS, default=["type", "outcome"], selection_mode="multi", key="balance_margins",
-        format_func=lambda one: _NAMES[one],
-    )  # fmt: skip
-    method = st.segmented_control(
-        "How", list(_METHODS), default="weights", required=True, key="balance_method",
-        format_func=lambda one: _METHODS[one][0],
+@st.cache_resource(max_entries=8, show_spinner="Working it out")
+def _balanced(fingerprint: str, settings: str, _wanted: BalanceConfig, _rows: Sequence[RowFeatures]) -> Balance:
+    return balance_by(_rows, _wanted)
+
+
+def _in_use(now: BalanceConfig, on_use: UseBalance) -> None:
+    """What a run would do, and the way back to nothing."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="balance_in_use"):
+        with st.container(width="stretch", gap="xxsmall", key="balance_in_use_words"):
+            st.caption("In use for training")
+            st.markdown(plain(balance_sentence(now)))
+        if now.by and st.button("Switch off", key="balance_off", icon=":material/block:"):
+            on_use(now.model_copy(update={"by": []}))
+
+
+def _use_button(wanted: BalanceConfig, now: BalanceConfig, on_use: UseBalance) -> None:
+    same = wanted == now
+    if st.button(
+        "In use" if same else "Use this for training", key="balance_use", type="primary", disabled=same,
+        icon=":material/check:",
+    ):  # fmt: skip
+        on_use(wanted)
+
+
+def _choices(now: BalanceConfig) -> BalanceConfig:
+    """The widgets, which begin with what is in use, or with a proposal where nothing is."""
+    first = now if now.by else _PROPOSED
+    values = {_BY: first.by, _METHOD: first.method, _STRENGTH: round(100 * first.strength), _CAP: first.cap}
+    follow(first.model_dump_json(), values)
+    chosen = st.pills("Even out", MARGINS, selection_mode="multi", key=_BY, format_func=MARGIN_NAMES.__getitem__)
+    method: BalanceMethod = st.segmented_control(
+        "How", list(_METHODS), required=True, key=_METHOD, format_func=METHOD_NAMES.__getitem__
     ) or "weights"  # fmt: skip
-    st.caption(_METHODS[method][1])
+    st.caption(_METHODS[method])
     left, right = st.columns(2, gap="medium")
     strength = left.slider(
-        "How strongly", 0, 100, 100, 10, format="%d %%", key="balance_strength",
+        "How strongly", 0, 100, step=5, format="%d %%", key=_STRENGTH,
         help="0 leaves the shares as they are; 100 makes all of them equal.",
     )  # fmt: skip
     cap = right.slider(
-        "Most that one row may count", 1.0, 20.0, 4.0, 0.5, format="%.1f times", key="balance_cap",
+        "Most that one row may count", 1.0, max(20.0, first.cap), step=0.5, format="%.1f times", key=_CAP,
         help="And no row counts less than the same part of one. A row read too often is learned by heart.",
     )  # fmt: skip
-    return [one for one in MARGINS if one in chosen], method, strength / 100, cap
+    by: list[BalanceMargin] = [one for one in MARGINS if one in chosen]
+    return BalanceConfig(by=by, method=method, strength=strength / 100, cap=cap)
 
 
 def _outcome(made: Balance, rows: int, cap: float) -> None:
@@ -77,7 +120,7 @@ def _outcome(made: Balance, rows: int, cap: float) -> None:
             "Count like", f"{made.effective_rows:,.1f}", border=True,
             help="So many equal rows would teach as varied a lesson (effective sample size).",
         )  # fmt: skip
-    short = [f"{_NAMES[margin]} {way:.0%}" for margin, way in made.reached.items() if way < 1]
+    short = [f"{MARGIN_NAMES[margin]} {way:.0%}" for margin, way in made.reached.items() if way < 1]
     if short:
         st.warning(
             f"Not all of it can be reached while one row counts at most {cap:g} times. How far it goes: "
@@ -88,11 +131,11 @@ def _outcome(made: Balance, rows: int, cap: float) -> None:
         st.warning(plain(sentence), icon=":material/balance:")
 
 
-def _tables(made: Balance, chosen: Sequence[Margin]) -> None:
+def _tables(made: Balance, chosen: Sequence[BalanceMargin]) -> None:
     percent = st.column_config.NumberColumn(format="percent")
     shares = dict.fromkeys(("Share before", "Target", "Share after"), percent)
     for margin in MARGINS:
-        with st.expander(_NAMES[margin], expanded=margin in chosen, key=f"balance_of_{margin}"):
+        with st.expander(MARGIN_NAMES[margin], expanded=margin in chosen, key=f"balance_of_{margin}"):
             if table := balance_rows(made, margin):
                 st.dataframe(table, hide_index=True, key=f"balance_table_{margin}", column_config=shares)
             else:

@@ -31,6 +31,8 @@ from studio.ui.wording import count, plain
 _FIRST = 6
 """Suggestions that are shown with their button; the rest is a table."""
 _NAMED = 5
+_TELL_EVERY = 250
+"""Files between two signs that the counting goes on; fewer files are counted before anybody wonders."""
 _BARE = {"displayModeBar": False}
 OpenFile = Callable[[str], None]
 
@@ -62,16 +64,31 @@ def scenario_coverage(words: Vocabulary) -> tuple[Coverage, list[str]]:
     """The counts of all scenario files, and the files with mistakes, which no model learns from."""
     whole, skipped = Coverage(), list[str]()
     changed = workspace().config_file("tools.yaml").stat().st_mtime_ns
-    for entry in library().entries():
+    entries, bar, last = library().entries(), st.empty(), _last_count()
+    state = hash((workspace(), changed, *((one.id, one.modified_ns, one.size) for one in entries)))
+    if state in last:
+        return last[state]
+    for number, entry in enumerate(entries):
+        if number % _TELL_EVERY == 0 and number:
+            bar.progress(number / len(entries), text=f"Counting: {number:,} of {count(len(entries), 'scenario')}")
         part = _counts(library().path(entry.id), entry.modified_ns, entry.size, changed, words)
         if part is None:
             skipped.append(entry.id)
         else:
             whole.include(part)
+    bar.empty()
+    last.clear()
+    last[state] = whole, skipped
     return whole, skipped
 
 
-@st.cache_resource(max_entries=20_000, show_spinner="Counting")
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _last_count() -> dict[int, tuple[Coverage, list[str]]]:
+    """The last whole count by what it was made of: a folder may hold more files than are remembered one by one."""
+    return {}
+
+
+@st.cache_resource(max_entries=20_000, show_spinner=False)
 def _counts(path: Path, modified_ns: int, size: int, vocabulary_changed: int, _words: Vocabulary) -> Coverage | None:
     """One file's counts, remembered until it or the vocabulary changes; None when it has mistakes or cannot be read."""
     try:

@@ -26,6 +26,7 @@ def navigation() -> Page:
             "": [st.Page("pages/home.py", title="Overview", icon=":material/auto_stories:", default=True)],
             "The loop": [
                 st.Page("pages/scenarios.py", title="Scenarios", icon=":material/edit_note:"),
+                st.Page("pages/dataset.py", title="Dataset", icon=":material/dataset:"),
                 st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
                 st.Page("pages/models.py", title="Models", icon=":material/inventory_2:"),
                 st.Page("pages/play.py", title="Play", icon=":material/casino:"),
