@@ -41,7 +41,7 @@ def _configure_import(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SPEAKER=WHO",
-        help="who a speaker of plain text is: DM, Player, Dice, Drop, or the character's name",
+        help="who a speaker of plain text is: DM, Player, Companion, Dice, Drop, or the character's name",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would happen, and write nothing")
 

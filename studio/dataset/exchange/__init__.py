@@ -1,7 +1,7 @@
 """Scenarios from what people have already, and scenarios for other trainers. It never writes prose of its own."""
 
 from studio.dataset.exchange.exporting import ExportReport, export_row, export_scenarios
-from studio.dataset.exchange.importing import ImportOptions, import_foreign
+from studio.dataset.exchange.importing import BATCH, ImportOptions, import_foreign, recognised
 from studio.dataset.exchange.models import (
     EXPORT_FORMATS,
     FORMATS,
@@ -12,9 +12,10 @@ from studio.dataset.exchange.models import (
     RecordOutcome,
 )
 from studio.dataset.exchange.posts import survey
-from studio.dataset.exchange.speakers import PARTS, Mapping, Part, Speaker
+from studio.dataset.exchange.speakers import PARTS, Mapping, Part, Speaker, character_name
 
 __all__ = [
+    "BATCH",
     "EXPORT_FORMATS",
     "FORMATS",
     "PARTS",
@@ -28,8 +29,10 @@ __all__ = [
     "Part",
     "RecordOutcome",
     "Speaker",
+    "character_name",
     "export_row",
     "export_scenarios",
     "import_foreign",
+    "recognised",
     "survey",
 ]

@@ -12,18 +12,20 @@ from pathlib import Path
 
 from studio.dataset.exchange.conversations import format_of, read_conversation
 from studio.dataset.exchange.fireball import read_fireball
-from studio.dataset.exchange.models import Format, Record, RecordOutcome, Rejected, RejectedError, shown
+from studio.dataset.exchange.models import Format, Outcome, Record, RecordOutcome, Rejected, RejectedError, shown
 from studio.dataset.exchange.posts import read_posts
 from studio.dataset.exchange.speakers import Mapping
 from studio.dataset.exchange.streams import Value, looks_like_json, read_values
 from studio.dataset.exchange.writing import scenario_text, tidy_title
 from studio.scenarios import SCENARIO_TYPES, MarkdownParser, load_check_settings, load_vocabulary
-from studio.scenarios.library import ScenarioLibrary
+from studio.scenarios.library import Clash, ScenarioLibrary
 from studio.scenarios.library.names import fold, tidy_name
 from studio.workspace import Workspace
 
-_BATCH = 200
-"""Texts that are written under one hold of the library's lock."""
+_LOOKED_AT = 20
+"""Records by which a file is recognised."""
+BATCH = 200
+"""Records that are written under one hold of the library's lock, and whose outcomes come together."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,20 @@ class ImportOptions:
     """For records that do not say theirs; else mixed, or combat for FIREBALL."""
     mapping: Mapping = field(default_factory=Mapping)
     dry_run: bool = False
+    clash: Clash = "rename"
+    """When another scenario has that name already."""
+
+
+def recognised(path: Path) -> Format | None:
+    """What a file seems to be, by the first records of it that can be read; None when it is none of the formats.
+
+    Raises:
+        DatasetError: the file cannot be read.
+    """
+    if not looks_like_json(path):
+        return "play-by-post"
+    values = (one.value for one in islice(read_values(path), _LOOKED_AT) if not one.problem)
+    return next((kind for one in values if (kind := format_of(one))), None)
 
 
 def import_foreign(
@@ -69,7 +85,7 @@ class _Importer:
 
     def run(self, path: Path) -> Iterator[RecordOutcome]:
         finished = (self._finish(one) for one in self._records(path))
-        while batch := list(islice(finished, _BATCH)):
+        while batch := list(islice(finished, BATCH)):
             yield from self._write(batch)
 
     def _records(self, path: Path) -> Iterator[Record | Rejected]:
@@ -150,15 +166,16 @@ class _Importer:
         if self._options.dry_run:
             return [(f"{one.record.scenario_type}/{one.name}", "valid") for one in ready]
         files = ((one.record.scenario_type, one.name, one.text.encode("utf-8")) for one in ready)
-        return self._library.add_many(files, "rename") if ready else []
+        return self._library.add_many(files, self._options.clash) if ready else []
 
 
-def _outcome(one: _Ready, scenario_id: str, outcome: str) -> RecordOutcome:
+def _outcome(one: _Ready, scenario_id: str, written: str) -> RecordOutcome:
     record = one.record
+    outcomes: tuple[Outcome, ...] = ("created", "replaced", "same", "skipped", "valid")
     return RecordOutcome(
         file=record.file,
         line=record.line,
-        outcome="same" if outcome == "same" else "valid" if outcome == "valid" else "created",
+        outcome=next(one for one in outcomes if one == written),
         format=record.format,
         scenario_id=scenario_id,
         notes=tuple(record.notes),

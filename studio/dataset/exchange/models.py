@@ -14,8 +14,8 @@ Format = Literal["messages", "sharegpt", "play-by-post", "fireball"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 ExportFormat = Literal["messages", "sharegpt"]
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
-Outcome = Literal["created", "same", "valid", "rejected"]
-"""Written; there already with the very same text; would be written (dry run); not written."""
+Outcome = Literal["created", "replaced", "same", "skipped", "valid", "rejected"]
+"""Written; written over another; there as it is; left out for its name; would be written (dry run); no scenario."""
 
 
 class Note(pydantic.BaseModel):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from studio.dataset.exchange.dice import DiceLine, holds_dice, read_dice
 from studio.dataset.exchange.models import Note, Record, Rejected, shown
-from studio.dataset.exchange.speakers import Mapping, Speaker, Survey, nobody_is_dm, read_head
+from studio.dataset.exchange.speakers import AT_THE_TABLE, Mapping, Speaker, Survey, nobody_is_dm, read_head
 from studio.dataset.exchange.streams import Line, read_lines
 from studio.dataset.exchange.writing import DEFAULT_SYSTEM, tidy_title
 from studio.scenarios import Message, Role, Vocabulary, find_directives
@@ -29,8 +29,10 @@ _OUT_OF_CHARACTER = re.compile(
 )
 
 
-def survey(path: Path, mapping: Mapping | None = None) -> list[Speaker]:
+def survey(path: Path, mapping: Mapping | None = None, *, doubtful: bool = False) -> list[Speaker]:
     """Who speaks in a text, those with the most posts first, and what each is taken for.
+
+    With `doubtful` also, at the end, every name that may as well be text: `Smells: wet straw.`
 
     Raises:
         DatasetError: the file cannot be read.
@@ -38,7 +40,7 @@ def survey(path: Path, mapping: Mapping | None = None) -> list[Speaker]:
     counted = Survey(mapping or Mapping())
     for line in read_lines(path):
         counted.see(line.text, line.number)
-    return counted.speakers()
+    return counted.speakers(doubtful=doubtful)
 
 
 def read_posts(path: Path, mapping: Mapping, vocabulary: Vocabulary) -> Iterator[Record | Rejected]:
@@ -104,6 +106,7 @@ class _Scene:
     _turns: list[tuple[Role, str, str]] = field(default_factory=list)
     """Role, who, text."""
     _rolls: list[DiceLine] = field(default_factory=list)
+    _companions: set[str] = field(default_factory=set)
     _posts: int = 0
     _size: int = 0
 
@@ -154,12 +157,12 @@ class _Scene:
             yield Rejected(self.file, self.line, reason, "play-by-post", tuple(self.notes))
 
     def _is_player(self, post: _Post) -> bool:
-        return self.mapping.part(post.speaker) == "Player"
+        return self.mapping.part(post.speaker) in AT_THE_TABLE
 
     def _roll(self, line: Line, above: str, post: _Post, part: str) -> DiceLine | None:
         if not holds_dice(line.text):
             return None
-        actor = self.mapping.name(post.speaker) if part == "Player" else None
+        actor = self.mapping.name(post.speaker) if part in AT_THE_TABLE else None
         roll = read_dice(line.text, above, actor, self.vocabulary)
         if roll is None and "=" in line.text:
             self._tell("The dice stay text: a number, or what was rolled, is missing.", line.number)
@@ -171,7 +174,9 @@ class _Scene:
             return
         role: Role = "assistant" if part == "DM" else "user"
         last_role, last_name = self._turns[-1][:2] if self._turns else ("system", "")
-        who = self.mapping.name(speaker) if part == "Player" else last_name if role == last_role else ""
+        who = self.mapping.name(speaker) if part in AT_THE_TABLE else last_name if role == last_role else ""
+        if part == "Companion":
+            self._companions.add(who)
         self._size += len(text)
         if (role, who) == (last_role, last_name):
             self._turns[-1] = (role, who, f"{self._turns[-1][2]}\n\n{text}")
@@ -200,7 +205,7 @@ class _Scene:
 
     def _sheet(self, name: str) -> str:
         """A player's sheet with the bonuses that the dice have shown; two that differ are none."""
-        lines = [f"## {name}", "- Player Character"]
+        lines = [f"## {name}", "- NPC Companion" if name in self._companions else "- Player Character"]
         for title, kind in (("Skills", "skill"), ("Saves", "save")):
             shown = {
                 one.tool.spoken.removesuffix(" save").title(): one.bonus

@@ -15,8 +15,10 @@ import pydantic
 
 from studio.errors import DatasetError
 
-Part = Literal["DM", "Player", "Dice", "Drop"]
-PARTS: tuple[Part, ...] = ("DM", "Player", "Dice", "Drop")
+Part = Literal["DM", "Player", "Companion", "Dice", "Drop"]
+PARTS: tuple[Part, ...] = ("DM", "Player", "Companion", "Dice", "Drop")
+AT_THE_TABLE: tuple[Part, ...] = ("Player", "Companion")
+"""Who has a character, and speaks to the DM under its name."""
 _MOST_SPEAKERS = 2_000
 _LONGEST = 2_000
 """Characters of a line that are looked at for a head."""
@@ -47,6 +49,7 @@ class Speaker(pydantic.BaseModel):
     posts: int
     line: int = pydantic.Field(description="Line of the first post.")
     part: Part
+    doubtful: bool = pydantic.Field(False, description="A bare `Name:` that came once: read as text unless mapped.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Mapping:
 
     @classmethod
     def parse(cls, pairs: Iterable[str]) -> Mapping:
-        """Read `SPEAKER=WHO`, where WHO is DM, Player, Dice or Drop, or the name of the character that it plays.
+        """Read `SPEAKER=WHO`, where WHO is DM, Player, Companion, Dice, Drop, or the name of the character it plays.
 
         Raises:
             DatasetError: a pair is malformed.
@@ -79,7 +82,7 @@ class Mapping:
             if not (equals and speaker and who):
                 raise DatasetError(
                     f"{pair!r} does not say who is who.",
-                    next_step="Write SPEAKER=DM, SPEAKER=Player, SPEAKER=Dice, SPEAKER=Drop or SPEAKER=CHARACTER.",
+                    next_step="Write SPEAKER=WHO; WHO is DM, Player, Companion, Dice, Drop, or the character's name.",
                     where="--map",
                 )
             part = next((one for one in PARTS if one.casefold() == who.casefold()), None)
@@ -157,14 +160,18 @@ class Survey:
         if posts or len(self._found) < _MOST_SPEAKERS:
             self._found[key] = (name, posts + 1, first, sure or head.sure)
 
-    def speakers(self) -> list[Speaker]:
-        """Who speaks, those with the most posts first."""
+    def speakers(self, *, doubtful: bool = False) -> list[Speaker]:
+        """Who speaks, those with the most posts first; `doubtful` adds the names that count only when mapped."""
         found = [
-            Speaker(name=name, posts=posts, line=line, part=self._mapping.part(name))
-            for key, (name, posts, line, sure) in self._found.items()
-            if sure or posts > 1 or key in self._mapping.parts or guess_part(name) != "Player"
+            Speaker(name=name, posts=posts, line=line, part=self._mapping.part(name), doubtful=not self._counts(key))
+            for key, (name, posts, line, _) in self._found.items()
+            if doubtful or self._counts(key)
         ]
-        return sorted(found, key=lambda one: (-one.posts, one.line))
+        return sorted(found, key=lambda one: (one.doubtful, -one.posts, one.line))
+
+    def _counts(self, key: str) -> bool:
+        name, posts, _, sure = self._found[key]
+        return sure or posts > 1 or key in self._mapping.parts or guess_part(name) != "Player"
 
 
 def nobody_is_dm(speakers: Sequence[Speaker]) -> str:

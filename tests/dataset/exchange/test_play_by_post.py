@@ -180,3 +180,20 @@ def test_a_post_without_end_is_cut_into_scenarios_that_can_be_opened(bring: Brin
 def test_a_mapping_that_says_nothing_is_refused(pair: str) -> None:
     with pytest.raises(DatasetError, match="who is who"):
         Mapping.parse([pair])
+
+
+def test_a_companion_speaks_and_rolls_like_a_player_and_is_one_in_its_sheet(bring: Bring) -> None:
+    text = "DM: A cellar.\nGrim: I listen.\nPerception check: 1d20+2 = (9)+2 = 11\nDM: Nothing.\nGrim: Hm.\nDM: Hm."
+    brought = bring("game.txt", text, ["Grim=Companion"])
+    assert ("user", "Grim: I listen.") in brought.turns()
+    assert ("tool", "perception (Grim): 9 + 2(skill) = *11*") in brought.turns()
+    written = brought.workspace.scenarios_dir / f"{brought.outcomes[0].scenario_id}.md"
+    assert "## Grim\n- NPC Companion\n- Skills: Perception +2" in written.read_text()
+
+
+def test_names_that_may_be_text_are_listed_when_asked_for_and_count_once_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "game.txt"
+    path.write_text(GAME)
+    doubtful = [one.name for one in survey(path, doubtful=True) if one.doubtful]
+    assert doubtful == ["Smells", "sarah_k", "Perception check", "bob"]
+    assert not next(one for one in survey(path, Mapping.parse(["bob=Player"])) if one.name == "bob").doubtful
