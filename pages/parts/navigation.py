@@ -29,6 +29,7 @@ def navigation() -> Page:
                 st.Page("pages/dataset.py", title="Dataset", icon=":material/dataset:"),
                 st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
                 st.Page("pages/models.py", title="Models", icon=":material/inventory_2:"),
+                st.Page("pages/measure.py", title="Measure", icon=":material/monitoring:"),
                 st.Page("pages/play.py", title="Play", icon=":material/casino:"),
             ],
             "Studio": [st.Page("pages/setup.py", title="Setup", icon=":material/tune:")],

@@ -16,14 +16,16 @@ from studio.metrics.statistics import (
     paired_difference,
     wilson_interval,
 )
-from studio.metrics.summary import CallConfusion, ConfusionMatrix, Summary, ToolScore, summarize
+from studio.metrics.summary import CallConfusion, Summary, summarize
 from studio.metrics.tool_calls import NO_CALL, CallPair, CallVerdict, align, judge_calls
+from studio.metrics.tools import ArgumentScore, ConfusionMatrix, ToolScore
 from studio.metrics.turns import TurnVerdict, judge_turn
 
 __all__ = [
     "CHECKS",
     "NO_CALL",
     "ArgumentMatch",
+    "ArgumentScore",
     "Call",
     "CallConfusion",
     "CallPair",

@@ -33,7 +33,7 @@ _OUT_OF_ROLE = re.compile(
 )
 _SECOND_PERSON = re.compile(r"\b(?:you|your|yours|you're|you've|you'll)\b", re.IGNORECASE)
 SAME_TURN = 90
-"""Similarity (percent) at which a turn counts as a copy of an earlier DM turn."""
+"""Similarity (percent) at which a turn counts as a copy of an earlier turn, the DM's or the player's."""
 NGRAM = 4
 
 
@@ -68,7 +68,7 @@ def judge_narrative(case: TurnCase, text: str) -> NarrativeVerdict:
         words=len(spoken),
         length_ratio=len(spoken) / len(authored) if authored else 0.0,
         repetition=repetition(spoken),
-        copies_earlier_turn=_copies(text, [one.content for one in case.context if one.role == "assistant"]),
+        copies_earlier_turn=_copies(text, [one.content for one in case.context if one.role in ("assistant", "user")]),
         misspelled_names=tuple(name_faults(prose, case)),
         foreign_items=tuple(item_faults(prose, case)),
         wrong_hit_points=tuple(hit_point_faults(prose, case)),
@@ -112,6 +112,9 @@ def player_speech(text: str, players: Sequence[str]) -> list[str]:
 
 
 def _copies(text: str, earlier: Sequence[str]) -> bool:
+    """Whether the text was said before; a short one ("Yes.") counts only when it is just what was said last."""
     from rapidfuzz import fuzz
 
+    if earlier and text.strip() and text.strip() == earlier[-1].strip():
+        return True
     return any(fuzz.ratio(text, before, score_cutoff=SAME_TURN) >= SAME_TURN for before in earlier if len(before) > 40)

@@ -41,6 +41,7 @@ class OutcomeVerdict(BaseModel):
     said: Literal["success", "failure", "none"]
     authored: Literal["success", "failure", "none"]
     rolled: bool = Field(False, description="A result line was given just before.")
+    tools: tuple[str, ...] = Field((), description="Whose rolls want an outcome word: names of the requests' tools.")
     invented: tuple[str, ...] = Field((), description="Numbers of rolls that nothing in the turn's result line says.")
 
     @property
@@ -56,6 +57,7 @@ def judge_outcome(case: TurnCase, text: str, vocabulary: Vocabulary) -> OutcomeV
         said=said_outcome(text),
         authored=said_outcome(case.authored),
         rolled=bool(case.rolls),
+        tools=tuple(dict.fromkeys(one.line.tool.name for one in case.rolls if one.line.tool and one.has_outcome)),
         invented=tuple(invented_numbers(text, case.rolls, vocabulary)),
     )
 

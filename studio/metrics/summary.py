@@ -10,7 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from studio.metrics.figures import Figure, average, share
 from studio.metrics.narrative import distinct_n
 from studio.metrics.statistics import bootstrap_interval
-from studio.metrics.tool_calls import NO_CALL
+from studio.metrics.tools import (
+    ArgumentScore,
+    ConfusionMatrix,
+    ToolScore,
+    argument_scores,
+    confusion_matrix,
+    tool_scores,
+)
 from studio.metrics.turns import TurnVerdict
 
 _Frozen = ConfigDict(frozen=True)
@@ -27,33 +34,6 @@ class CallConfusion(BaseModel):
     silent_rightly: tuple[str, ...] = ()
 
 
-class ToolScore(BaseModel):
-    """One tool: calls expected, made, and made where expected."""
-
-    model_config = _Frozen
-
-    tool: str
-    expected: int
-    made: int
-    right: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    turns: tuple[str, ...] = ()
-
-
-class ConfusionMatrix(BaseModel):
-    """`counts[row][column]`: expected tool by generated tool, `NO_CALL` where one side has no call."""
-
-    model_config = _Frozen
-
-    labels: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-    turns: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="'expected → generated' -> turn keys, for the cells that are not empty."
-    )
-
-
 class Summary(BaseModel):
     """Every figure of one model on one set of turns."""
 
@@ -64,6 +44,7 @@ class Summary(BaseModel):
     by_type: dict[str, dict[str, Figure]] = Field(default_factory=dict)
     decision: CallConfusion
     tools: tuple[ToolScore, ...] = ()
+    arguments: tuple[ArgumentScore, ...] = ()
     confusion: ConfusionMatrix
 
 
@@ -76,6 +57,7 @@ def summarize(verdicts: Sequence[TurnVerdict], seed: int) -> Summary:
         by_type={kind: figures([one for one in verdicts if one.scenario_type == kind], seed) for kind in types},
         decision=call_confusion(verdicts),
         tools=tool_scores(verdicts),
+        arguments=argument_scores(verdicts),
         confusion=confusion_matrix(verdicts),
     )
 
@@ -100,61 +82,8 @@ def call_confusion(verdicts: Sequence[TurnVerdict]) -> CallConfusion:
     )
 
 
-def tool_scores(verdicts: Sequence[TurnVerdict]) -> tuple[ToolScore, ...]:
-    """Precision, recall and F1 of every tool that was expected or called (scikit-learn's)."""
-    expected, made, keys = _labels(verdicts)
-    tools = sorted({*expected, *made} - {NO_CALL})
-    if not tools:
-        return ()
-    from sklearn.metrics import precision_recall_fscore_support
-
-    rows = precision_recall_fscore_support(expected, made, labels=tools, zero_division=0)
-    scores = []
-    for tool, precision, recall, f1, support in zip(tools, *rows, strict=True):
-        calls = made.count(tool)
-        right = sum(one == tool == other for one, other in zip(expected, made, strict=True))
-        behind = [key for one, other, key in zip(expected, made, keys, strict=True) if tool in (one, other)]
-        scores.append(
-            ToolScore(
-                tool=tool,
-                expected=int(support),
-                made=calls,
-                right=right,
-                precision=float(precision) if calls else None,
-                recall=float(recall) if support else None,
-                f1=float(f1),
-                turns=tuple(dict.fromkeys(behind)),
-            )
-        )
-    return tuple(scores)
-
-
-def confusion_matrix(verdicts: Sequence[TurnVerdict]) -> ConfusionMatrix:
-    """Expected against generated tools, call by call (scikit-learn's); `NO_CALL` is the last row and column."""
-    expected, made, keys = _labels(verdicts)
-    labels = (*sorted({*expected, *made} - {NO_CALL}), NO_CALL)
-    cells: dict[str, list[str]] = {}
-    for one, other, key in zip(expected, made, keys, strict=True):
-        cells.setdefault(f"{one} → {other}", []).append(key)
-    if not expected:
-        return ConfusionMatrix(labels=labels, counts=((0,),))
-    from sklearn.metrics import confusion_matrix as count
-
-    table = count(expected, made, labels=list(labels)).tolist()
-    return ConfusionMatrix(
-        labels=labels,
-        counts=tuple(tuple(row) for row in table),
-        turns={cell: tuple(dict.fromkeys(found)) for cell, found in cells.items()},
-    )
-
-
-def _labels(verdicts: Sequence[TurnVerdict]) -> tuple[list[str], list[str], list[str]]:
-    pairs = [(*pair.labels, one.key) for one in verdicts for pair in one.calls.pairs]
-    return [row[0] for row in pairs], [row[1] for row in pairs], [row[2] for row in pairs]
-
-
 def _f1(columns: Sequence[Any], axis: int = -1) -> Any:
-    """2 TP / (2 TP + FP + FN), 0 where there is nothing to count."""
+    """2 TP / (2 TP + FP + FN), 0 where there is nothing to count; all resamples at once, as scikit-learn's cannot."""
     import numpy as np
 
     right, wrong = columns[0].sum(axis=axis), columns[1].sum(axis=axis)

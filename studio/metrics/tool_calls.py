@@ -1,11 +1,13 @@
 """Whether a generated DM turn asks the engine for what its author asked for.
 
 A request that the engine could not act on (unknown tool, unreadable argument) counts as malformed and not as a call.
-Another spelling than the canonical one is a call, and is counted apart.
+So does what only looks like one: `[roll stealth]`, `{roll: stealth}`. Another spelling than the canonical one is a
+call, and is counted apart.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +18,10 @@ from studio.scenarios import Directive, Vocabulary, find_directives
 
 NO_CALL = "(no call)"
 """Label of the confusion matrix where one side has no call to set against the other's."""
+_LOOKS_LIKE_A_REQUEST = re.compile(
+    r"(?<!`)(?:\[\s*roll\s+\w[^\]\n:]*\]?|[{<]\s*roll\b[^}>\n]*[}>]?|\(\s*roll\s*:[^)\n]*\)?)", re.IGNORECASE
+)
+"""The wrong brackets, or none of the colon: the reader of scenarios takes these for prose, a player sees them."""
 
 
 class CallPair(BaseModel):
@@ -78,7 +84,7 @@ def judge_calls(case: TurnCase, text: str, vocabulary: Vocabulary) -> CallVerdic
     actor = case.actor.name if case.actor else ""
     return CallVerdict(
         pairs=tuple(align([_call(one) for one in case.expected], [_call(one) for one in valid], vocabulary, actor)),
-        malformed=tuple(one.written for one in found if not one.valid),
+        malformed=(*(one.written for one in found if not one.valid), *_near_misses(text, found)),
         respelled=sum(bool(one.problems) for one in valid),
     )
 
@@ -101,6 +107,14 @@ def align(
     pairs = [table[row][column] for row, column in zip(rows, columns, strict=True)]
     pairs += [CallPair(expected=one) for index, one in enumerate(expected) if index not in rows]
     return pairs + [CallPair(generated=one) for index, one in enumerate(generated) if index not in columns]
+
+
+def _near_misses(text: str, found: Sequence[Directive]) -> list[str]:
+    return [
+        match[0].strip()
+        for match in _LOOKS_LIKE_A_REQUEST.finditer(text)
+        if not any(one.start < match.end() and match.start() < one.end for one in found)
+    ]
 
 
 def _call(directive: Directive) -> Call:

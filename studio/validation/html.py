@@ -14,7 +14,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from studio.metrics import Comparison, TurnVerdict
+from studio.validation.breakdown import argument_rows, matrix, tool_rows, type_rows
 from studio.validation.card import ModelResult, ReportCard
+from studio.validation.chart import chart_lines
 from studio.validation.wording import CHECKS, FIGURES, NOT_MEASURED, difference_text, figure_text
 
 _TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -22,11 +24,17 @@ _TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 def report_html(card: ReportCard) -> str:
     """The whole page."""
+    summaries = [one.summary for one in card.models]
     return _template().render(
         card=card,
         created=datetime.fromtimestamp(card.created, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        chart=chart_lines(summaries),
         figures=_figure_rows(card),
         comparisons=[(one, [_comparison_row(row) for row in one.comparisons]) for one in card.models[1:]],
+        types=type_rows(summaries),
+        tools=tool_rows(summaries),
+        arguments=argument_rows(summaries),
+        matrices=[(one.model.label, matrix(one.summary)) for one in card.models],
         turns=_turn_rows(card),
         not_measured=NOT_MEASURED,
     )
@@ -95,6 +103,7 @@ def turn_faults(verdict: TurnVerdict) -> list[str]:
         "does not ask for dice": calls.expects_call and not calls.makes_call,
         "asks for something else": calls.expects_call and calls.makes_call and not calls.exact,
         f"outcome: {outcome.said}{wanted}": not outcome.coherent,
+        "copies an earlier turn": prose.copies_earlier_turn,
         "was cut at the length limit": not verdict.finished,
     }
     named = [f"{name}: {', '.join(quoted)}" for name, quoted in lists.items() if quoted]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.conversion import find_model
 from studio.errors import EvaluationError
-from studio.metrics import CallConfusion, ConfusionMatrix, Figure, ToolScore, TurnVerdict
+from studio.metrics import ArgumentScore, CallConfusion, ConfusionMatrix, Figure, ToolScore, TurnVerdict
 from studio.scenarios import TrainingScenario, load_vocabulary
 from studio.validation.benchmark import (
     BenchmarkReport,
@@ -55,6 +55,7 @@ class ToolCallReport(_Report):
 
     decision: CallConfusion
     tools: tuple[ToolScore, ...]
+    arguments: tuple[ArgumentScore, ...] = ()
     confusion: ConfusionMatrix
 
 
@@ -104,6 +105,7 @@ class ModelValidator:
             verdicts=result.verdicts,
             decision=result.summary.decision,
             tools=result.summary.tools,
+            arguments=result.summary.arguments,
             confusion=result.summary.confusion,
         )
 

@@ -43,7 +43,9 @@ FIGURES: dict[str, Wording] = {
     "faithful": Wording("True to the sheets", "Names, belongings and hit points agree with the party's sheets."),
     "speaks_for_player": Wording("Speaks for the player", "Puts words or decisions into a player's mouth."),
     "out_of_role": Wording("Falls out of its role", "Talks as an assistant instead of a Dungeon Master."),
-    "copies_earlier_turn": Wording("Copies an earlier turn", "Nearly the same text as one of its earlier turns."),
+    "copies_earlier_turn": Wording(
+        "Copies an earlier turn", "Nearly the same text as an earlier turn, its own or the player's."
+    ),
     "second_person": Wording("Speaks to the player", "Says 'you' somewhere; a habit, neither good nor bad."),
     "english": Wording("English", "Share of the sentences that are English."),
     "repetition": Wording("Repetition", "Share of four-word runs that were there before in the same turn."),

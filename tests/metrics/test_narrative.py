@@ -1,5 +1,7 @@
+from collections.abc import Callable
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.metrics import TurnCase, distinct_n, english_share, judge_narrative, repetition, words
@@ -18,6 +20,7 @@ def test_repetition_by_hand() -> None:
     assert repetition(["go"] * 103) == pytest.approx(0.99)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("abc"), max_size=40))
 def test_repetition_and_distinctness_are_shares(tokens: list[str]) -> None:
     assert 0 <= repetition(tokens) < 1
@@ -109,6 +112,15 @@ def test_an_assistant_that_falls_out_of_its_role_is_noticed(cellar: list[TurnCas
 def test_saying_an_earlier_turn_again_is_noticed(cellar: list[TurnCase]) -> None:
     assert judge_narrative(cellar[2], cellar[1].authored).copies_earlier_turn
     assert not judge_narrative(cellar[2], cellar[2].authored).copies_earlier_turn
+
+
+def test_saying_the_players_words_again_is_noticed(
+    cellar: list[TurnCase], make_case: Callable[[str], TurnCase]
+) -> None:
+    assert judge_narrative(cellar[0], "I creep down the stairs.").copies_earlier_turn
+    assert not judge_narrative(cellar[0], "You creep down the stairs.").copies_earlier_turn
+    again = make_case("<User>Yes.</User>\n<DM>So be it.</DM>\n<User>And now?</User>\n<DM>Rain.</DM>")
+    assert not judge_narrative(again, "Yes.").copies_earlier_turn  # a short answer may come up again
 
 
 def test_shipped_turns_have_no_fault_of_narrative(shipped: list[TurnCase]) -> None:

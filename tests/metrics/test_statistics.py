@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -17,6 +17,7 @@ def by_hand(hits: int, total: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
 def test_wilson_interval_is_the_printed_formula_and_holds_the_share(counts: tuple[int, int]) -> None:
     hits, total = counts
@@ -47,6 +48,7 @@ def test_mcnemar_of_equal_models_is_one() -> None:
     assert mcnemar([True, False], [True, False]).p_value == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60))
 def test_mcnemar_does_not_care_which_model_comes_first(pairs: list[tuple[bool, bool]]) -> None:
     first, second = [one for one, _ in pairs], [other for _, other in pairs]

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_score, recall_score
 
@@ -69,6 +69,7 @@ def test_tool_scores_by_hand(verdicts: list[TurnVerdict]) -> None:
     assert (scores["attack"].precision, scores["attack"].recall, scores["attack"].f1) == (None, 0, 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
 def test_call_decision_agrees_with_scikit_learn(pairs: list[tuple[bool, bool]]) -> None:
     vocabulary = load_vocabulary()

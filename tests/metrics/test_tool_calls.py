@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.metrics import NO_CALL, Call, TurnCase, align, judge_calls, judge_turn, same_value
@@ -51,6 +51,25 @@ def test_a_call_is_judged_by_what_the_engine_would_do(
 ) -> None:
     verdict = judge_calls(cellar[0], text, vocabulary)
     assert (verdict.exact, verdict.decides_right, len(verdict.malformed)) == (exact, decides, malformed)
+
+
+@pytest.mark.parametrize(
+    ("text", "malformed"),
+    [
+        ("[roll stealth, dc=15]", ("[roll stealth, dc=15]",)),
+        ("{roll: stealth}", ("{roll: stealth}",)),
+        ("Go. (roll: stealth) Now.", ("(roll: stealth)",)),
+        ("<roll: stealth", ("<roll: stealth",)),
+        ("[roll: stealth] and [ROLL perception]", ("[ROLL perception]",)),
+        ("`[roll stealth]`", ()),  # in a code span
+        ("A drum (roll after roll) sounds, and thunder [rolls] on.", ()),
+        ("You roll: a barrel (roll of copper) and a bun.", ()),
+    ],
+)
+def test_what_only_looks_like_a_request_is_malformed_and_prose_about_rolls_is_not(
+    cellar: list[TurnCase], vocabulary: Vocabulary, text: str, malformed: tuple[str, ...]
+) -> None:
+    assert judge_calls(cellar[0], text, vocabulary).malformed == malformed
 
 
 def test_a_call_where_none_was_expected_is_needless(cellar: list[TurnCase], vocabulary: Vocabulary) -> None:
@@ -118,6 +137,7 @@ TOOLS = st.sampled_from(["stealth", "perception", "attack", "begin_combat"])
 CALLS = st.lists(st.builds(Call, tool=TOOLS), max_size=5)
 
 
+@settings(deadline=None)
 @given(CALLS, CALLS)
 def test_pairing_loses_no_call_and_finds_every_possible_match(expected: list[Call], generated: list[Call]) -> None:
     pairs = align(expected, generated, VOCABULARY)
@@ -128,6 +148,7 @@ def test_pairing_loses_no_call_and_finds_every_possible_match(expected: list[Cal
     assert sum(pair.exact for pair in pairs) == possible
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_no_text_makes_judging_raise_and_the_verdict_survives_a_file(text: str) -> None:
     case = _any_case()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,8 @@ from studio.errors import EvaluationError
 from studio.metrics import TurnCase, scenario_cases
 from studio.scenarios import MarkdownParser, Vocabulary
 from studio.validation import CHECKS, FIGURES, ReportCard, figure_text, load_report, report_html
+from studio.validation.breakdown import BY_TYPE, argument_rows, matrix, tool_rows, type_rows
+from studio.validation.chart import CHARTED, chart_lines
 from tests.validation.conftest import CELLAR, card_of
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> &amp; \"quoted\" 'too' {{ 7 * 7 }}"
@@ -132,3 +135,101 @@ def test_a_figure_without_turns_is_no_number(vocabulary: Vocabulary, held_out: l
     silent = card_of(held_out, vocabulary, silent=[""] * len(held_out)).models[0].summary.figures
     assert figure_text(silent["call_precision"]) == "nothing to count"
     assert figure_text(silent["empty"]).startswith(f"100 % ({len(held_out)} of {len(held_out)}), ")
+
+
+@pytest.fixture(scope="module")
+def mixed(held_out: list[TurnCase], vocabulary: Vocabulary) -> ReportCard:
+    """The author, and a model that takes every skill for arcana and tells every outcome as a success."""
+
+    def confused(case: TurnCase) -> str:
+        return re.sub(r"^\*FAILED\*", "*SUCCESS*", re.sub(r"\[roll: \w+[^\]]*\]", "[roll: arcana]", case.authored))
+
+    answers = {"author": [case.authored for case in held_out], "confused": [confused(case) for case in held_out]}
+    return card_of(held_out, vocabulary, **answers)
+
+
+def test_every_skill_has_its_row_with_what_each_model_made_of_it(mixed: ReportCard) -> None:
+    rows = {row.title: row.cells for row in tool_rows([one.summary for one in mixed.models])}
+    assert rows["sleight of hand"][0].text == "100 % (1 of 1), 21 to 100 %"
+    assert rows["sleight of hand"][0].notes == ("1 exact", "outcome told as rolled: 1 of 1")
+    assert rows["sleight of hand"][1].text == "0 % (0 of 1), 0 to 79 %"
+    assert rows["sleight of hand"][1].notes == ("outcome told as rolled: 0 of 1",)
+    assert rows["arcana"][0].text == "nothing to count"
+    assert rows["arcana"][1].notes == ("11 asked for needlessly",)
+
+
+def test_every_scenario_type_has_its_figures(mixed: ReportCard) -> None:
+    rows = type_rows([one.summary for one in mixed.models])
+    assert [(row.part, row.title) for row in rows] == [
+        (kind, FIGURES[name].title) for kind in ("exploration", "mixed") for name in BY_TYPE
+    ]
+    right = [row.cells for row in rows if row.title == FIGURES["turn_right"].title]
+    assert [cells[0].text.split(",")[0] for cells in right] == ["100 % (11 of 11)", "100 % (12 of 12)"]
+
+
+def test_the_details_of_requests_have_their_rows(mixed: ReportCard) -> None:
+    rows = {row.title: row.cells for row in argument_rows([one.summary for one in mixed.models])}
+    assert rows["dc"][0].text.startswith("100 % (4 of 4)")
+    assert rows["dc"][1].text == "nothing to count"  # no request of the right kind, so no details to compare
+
+
+def test_the_matrix_shows_what_was_asked_for_instead(mixed: ReportCard) -> None:
+    author, confused = (matrix(one.summary) for one in mixed.models)
+    assert author is not None
+    assert confused is not None
+    assert author.columns == tuple(title for title, _ in author.rows)
+    assert all(one.tone in ("right", "") for _, counts in author.rows for one in counts)
+    assert confused.columns == ("arcana", "nothing")
+    stealth = dict(confused.rows)["stealth"]
+    assert [(one.value, one.tone) for one in stealth] == [(1, "wrong"), (0, "")]
+    assert stealth[0].turns == ("roadside-shrine.md#19",)
+    assert dict(confused.rows)["nothing"][1].value == 12
+
+
+def test_the_page_shows_the_tables_by_part(mixed: ReportCard) -> None:
+    page = Page(report_html(mixed))
+    summaries = [one.summary for one in mixed.models]
+    for row in [*type_rows(summaries), *tool_rows(summaries), *argument_rows(summaries)]:
+        assert row.title in page.text
+        assert all(cell.text in page.text and "; ".join(cell.notes) in page.text for cell in row.cells)
+    assert "What confused asked for" in page.text
+
+
+def test_the_chart_places_every_share_and_its_interval_on_a_line_from_0_to_100(mixed: ReportCard) -> None:
+    for line, name in zip(chart_lines([one.summary for one in mixed.models]), CHARTED, strict=True):
+        assert line.wording is FIGURES[name]
+        for mark, model in zip(line.marks, mixed.models, strict=True):
+            figure = model.summary.figures[name]
+            assert figure.better == "higher"
+            assert mark.text == figure_text(figure)
+            if figure.value is None or figure.interval is None:
+                assert mark.value is None
+                continue
+            assert (mark.value, mark.low, mark.high) == pytest.approx(
+                (100 * figure.value, 100 * figure.interval.low, 100 * figure.interval.high), abs=0.05
+            )
+
+
+def test_the_chart_is_drawn_at_those_places(mixed: ReportCard) -> None:
+    html = report_html(mixed)
+    right = chart_lines([one.summary for one in mixed.models])[0].marks[1]
+    assert 0 < (right.value or 0) < 100
+    assert f'<b style="left:{right.value}%">' in html
+    assert f'<i style="left:{right.low}%;' in html
+    assert html.count('class="lane ') == len(CHARTED) * len(mixed.models)
+
+
+def test_a_report_from_before_these_tables_is_still_read_and_shown(mixed: ReportCard, tmp_path: Path) -> None:
+    old = mixed.model_dump(mode="json")
+    for model in old["models"]:
+        del model["summary"]["arguments"]
+        for score in model["summary"]["tools"]:
+            for new in ("exact", "precision_interval", "recall_interval", "outcomes", "outcomes_right", "faults"):
+                del score[new]
+        for verdict in model["verdicts"]:
+            del verdict["outcome"]["tools"]
+    (tmp_path / "report.json").write_text(json.dumps(old), encoding="utf-8")
+    page = Page(report_html(load_report(tmp_path)))
+    assert "Skill by skill" in page.text
+    assert "Details of the requests" not in page.text
+    assert "0 exact" not in page.text  # it was not counted then
