@@ -9,7 +9,7 @@ from pages.parts.layout import empty_state, facts, header, library, workspace
 from pages.parts.prompt_views import choose_base, limit_title, offered_limits
 from studio.bases import BaseModel
 from studio.config import DatasetConfig, load_dataset_config
-from studio.dataset import DatasetManifest, ProcessedDataset
+from studio.dataset import DatasetManifest, ProcessedDataset, SplitCounts
 from studio.ui.dataset import balance_sentence, concerns
 from studio.ui.wording import count, plain, short_hash
 
@@ -58,19 +58,22 @@ def dataset_figures(manifest: DatasetManifest) -> None:
     """Scenarios, rows, tokens learned and what is held out."""
     train, held_out = (manifest.counts[split] for split in ("train", "validation"))
     with st.container(horizontal=True, key="dataset_figures"):
-        st.metric("Scenarios", f"{train.scenarios:,}", border=True, help="Those that are trained on.")
-        st.metric(
-            "Rows", f"{train.rows:,}", border=True, help="Conversations as the model reads them; long ones are cut."
-        )
-        st.metric(
-            "Tokens learned", f"{train.trained_tokens:,}", border=True,
-            help=f"{train.trained_share:.0%} of {train.tokens:,}: only the Dungeon Master's turns are learned.",
-        )  # fmt: skip
+        learned_metrics(train)
         st.metric("Share learned", f"{train.trained_share:.0%}", border=True, help="Of all tokens that are read.")
         st.metric(
             "Held out", f"{held_out.scenarios:,}", border=True,
             help=f"{count(held_out.scenarios, 'scenario')} to see whether it learns more than words by heart.",
         )  # fmt: skip
+
+
+def learned_metrics(train: SplitCounts) -> None:
+    """What is trained on, as figures."""
+    st.metric("Scenarios", f"{train.scenarios:,}", border=True, help="Those that are trained on.")
+    st.metric("Rows", f"{train.rows:,}", border=True, help="Conversations as the model reads them; long ones are cut.")
+    st.metric(
+        "Tokens learned", f"{train.trained_tokens:,}", border=True,
+        help=f"{train.trained_share:.0%} of {train.tokens:,}: only the Dungeon Master's turns are learned.",
+    )  # fmt: skip
 
 
 def _concerns(manifest: DatasetManifest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.parts.dataset_head import learned_metrics
 from pages.parts.dataset_state import current_dataset
 from pages.parts.layout import show_error, workspace
 from studio.config import load_dataset_config
@@ -31,14 +32,7 @@ def dataset_summary(base: str, max_seq_length: int) -> None:
         return
     train, held_out = (dataset.manifest.counts[split] for split in ("train", "validation"))
     with st.container(horizontal=True, key="dataset_figures"):
-        st.metric("Scenarios", f"{train.scenarios:,}", border=True)
-        st.metric(
-            "Rows", f"{train.rows:,}", border=True, help="Conversations as the model reads them; long ones are cut."
-        )
-        st.metric(
-            "Tokens learned", f"{train.trained_tokens:,}", border=True,
-            help=f"{train.trained_share:.0%} of {train.tokens:,}: only the Dungeon Master's turns are learned.",
-        )  # fmt: skip
+        learned_metrics(train)
     held = f"{count(held_out.scenarios, 'scenario')} held out, to see whether it learns more than words by heart."
     evened = f" {balance_sentence(config.balance)}" if config.balance.by else ""
     st.caption(f"{held}{plain(evened)} Fingerprint {short_hash(dataset.fingerprint)}.")

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from studio.bases import get_base
 from studio.config import load_dataset_config
 from studio.dataset import TrainingDataProcessor
+from studio.dataset.augmentation import AugmentationStore
 from studio.workspace import Workspace
 from tests.e2e.driver import editor_text, keyed, press, settle, visit
 
@@ -48,7 +49,9 @@ def test_a_balance_is_used_for_training_and_the_training_page_says_so(page: Page
     expect(keyed(page, "balance_in_use")).to_contain_text("Scenario types, outcomes")
     assert load_dataset_config(campaign).balance.by == ["type", "outcome"]
     page.get_by_role("link", name="Train").click()
-    expect(page.get_by_text(re.compile("Scenario types, outcomes"))).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Train")
+    settle(page)
+    expect(page.get_by_text(re.compile("Scenario types, outcomes")).first).to_be_visible()
     press(page, "to_dataset")
     expect(keyed(page, "balance_in_use")).to_be_visible()
     view(page, "Report")
@@ -68,3 +71,17 @@ def test_what_to_write_next_opens_in_the_editor_with_gaps_to_fill(page: Page, ca
     [made] = set(campaign.scenarios_dir.rglob("*.md")) - before
     assert editor_text(page) == made.read_text(encoding="utf-8")
     made.unlink()
+
+
+def test_a_variation_is_proposed_read_accepted_and_then_trained_on(page: Page, campaign: Workspace) -> None:
+    visit(page, "/dataset?view=variations")
+    press(page, "variations_propose")
+    expect(page.locator(".changes ins").first).to_be_visible()
+    title = keyed(page, "variations_review").get_by_role("heading").first
+    shown = title.inner_text()
+    press(page, "variation_accepted")
+    expect(title).not_to_have_text(shown)
+    [accepted] = AugmentationStore(campaign).proposals("accepted")
+    view(page, "Rows")
+    keyed(page, "rows_search").get_by_role("textbox").fill("variations/")
+    expect(page.get_by_text(f"variations/{accepted.name.removesuffix('.md')}").first).to_be_visible()
