@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts.layout import facts, say, show_error, told, told_afterwards, workspace
+from pages.parts.job_watch import stop_job
+from pages.parts.layout import facts, say, show_error, told, workspace
 from studio.bases import BaseEntry, BaseModel, launch_import, licence_text, list_bases
 from studio.jobs import Job, list_jobs
 from studio.ui.failures import recorded_error
@@ -73,14 +74,9 @@ def _progress(job: Job) -> None:
         st.progress(one.state.progress.fraction, text=plain(import_sentence(one.state, job.events().events)))
         st.caption("It goes on when you close this page.")
         st.button(
-            "Stop", key=f"stop_{one.name}", type="tertiary", on_click=_stop, args=(job,),
+            "Stop", key=f"stop_{one.name}", type="tertiary", on_click=stop_job, args=(job,),
             disabled=one.state.status == "stopping",
         )  # fmt: skip
-
-
-def _stop(job: Job) -> None:
-    with told_afterwards():
-        job.stop()
 
 
 @st.dialog("Licence", width="large")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts.layout import show_error, told_afterwards, workspace
+from pages.parts.job_watch import stop_job
+from pages.parts.layout import show_error, workspace
 from studio.config import load_profiles
 from studio.conversion.service import start_conversion
 from studio.errors import StudioError
@@ -71,7 +72,7 @@ def _conversion(one: SeenJob) -> None:
         if not state.is_finished:
             st.caption(f"{duration(state.seconds_left)} left", width="content")
             st.button(
-                "Stop", key=f"stop_{one.name}", type="tertiary", on_click=_stop, args=(one.job,),
+                "Stop", key=f"stop_{one.name}", type="tertiary", on_click=stop_job, args=(one.job,),
                 disabled=state.status == "stopping",
             )  # fmt: skip
         st.badge(look.word, color=look.color, icon=look.icon)
@@ -81,8 +82,3 @@ def _conversion(one: SeenJob) -> None:
         show_error(recorded_error(state.error))
     elif words := conversion_sentence(state):
         st.caption(plain(words))
-
-
-def _stop(job: Job) -> None:
-    with told_afterwards():
-        job.stop()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.parts.job_watch import live_state, stop_job
 from pages.parts.layout import show_error, told_afterwards, workspace
 from studio.config import DatasetConfig
 from studio.dataset import ProcessedDataset, RowFeatures
@@ -19,7 +20,6 @@ from studio.dataset.jobs import (
     start_preprocess,
 )
 from studio.dataset.models import MANIFEST_FILE
-from studio.errors import StudioError
 from studio.jobs import Job, JobState
 from studio.ui.dataset import progress_sentence
 from studio.ui.failures import recorded_error
@@ -71,20 +71,16 @@ def _made_at_once(request: DatasetRequest) -> ProcessedDataset:
 
 
 def _live(job: Job, files: int) -> None:
-    try:
-        state = job.state()
-    except StudioError as error:  # the folder went away
-        show_error(error)
+    state = live_state(job)
+    if state is None:
         return
-    if state.is_finished:
-        st.rerun()
     with st.container(border=True, key="dataset_work"):
         st.markdown(f":material/hourglass_top: **Preparing {count(files, 'scenario')}**")
         st.progress(state.progress.fraction, text=progress_sentence(state))
         with st.container(horizontal=True, vertical_alignment="center", key="dataset_work_line"):
             st.caption("You may leave this page; the work goes on. What is done is never done again.", width="stretch")
             st.button(
-                "Stop", key="dataset_stop", icon=":material/stop:", on_click=_stop, args=(job,),
+                "Stop", key="dataset_stop", icon=":material/stop:", on_click=stop_job, args=(job,),
                 disabled=state.status == "stopping",
             )  # fmt: skip
 
@@ -107,11 +103,6 @@ def _start(former: DatasetRequest) -> None:
     """Of the scenarios as they are now: somebody may have corrected one since the button was drawn."""
     with told_afterwards():
         start_preprocess(dataset_request(workspace(), former.base, former.max_seq_length, former.config))
-
-
-def _stop(job: Job) -> None:
-    with told_afterwards():
-        job.stop()
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading the scenarios")

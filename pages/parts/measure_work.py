@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 from pydantic import ValidationError
 
+from pages.parts.job_watch import live_state, stop_job
 from pages.parts.layout import show_error, told_afterwards, workspace
-from studio.errors import EvaluationError, StudioError
+from studio.errors import EvaluationError
 from studio.jobs import Job, JobState, list_jobs
 from studio.ui.failures import recorded_error
 from studio.ui.job_list import SeenJob, look_at
@@ -53,29 +54,20 @@ def ended_early(one: SeenJob) -> None:
 
 
 def _live(job: Job) -> None:
-    try:
-        state = job.state()
-    except StudioError as error:  # the folder went away
-        show_error(error)
+    state = live_state(job)
+    if state is None:
         return
-    if state.is_finished:
-        st.rerun()
     name, look = job.directory.name, STATUS[state.status]
     with st.container(border=True, key=f"work_{name}", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", key=f"work_line_{name}"):
             st.markdown(f"**{plain(measured_title(state))}**", width="stretch")
             st.badge(look.word, color=look.color, icon=look.icon)
             st.button(
-                "Stop", key=f"stop_{name}", icon=":material/stop:", on_click=_stop, args=(job,),
+                "Stop", key=f"stop_{name}", icon=":material/stop:", on_click=stop_job, args=(job,),
                 disabled=state.status == "stopping",
             )  # fmt: skip
         st.progress(state.progress.fraction, text=work_sentence(state))
         st.caption("You may leave this page; the work goes on.")
-
-
-def _stop(job: Job) -> None:
-    with told_afterwards():
-        job.stop()
 
 
 def _go_on(state: JobState) -> None:

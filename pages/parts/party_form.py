@@ -99,8 +99,7 @@ def party_kept() -> Iterator[None]:
 
 def _bring_back(form: dict[str, Any]) -> None:
     """Fill a form again that was put aside, or whose fields went with the page."""
-    first = "party_new_name" if form["step"] == "begin" else "party_name"
-    if form.pop("aside", False) or first not in st.session_state:
+    if form.pop("aside", False) or not _has_fields(form):
         if form["step"] == "begin":
             st.session_state.update(form.get("typed") or {})
         else:
@@ -108,10 +107,13 @@ def _bring_back(form: dict[str, Any]) -> None:
     form["drawn"] = True
 
 
+def _has_fields(form: dict[str, Any]) -> bool:
+    return ("party_new_name" if form["step"] == "begin" else "party_name") in st.session_state
+
+
 def _typed(form: dict[str, Any]) -> Any:
     """What stands in the fields; what is known already where they are gone."""
-    first = "party_new_name" if form["step"] == "begin" else "party_name"
-    if first not in st.session_state:
+    if not _has_fields(form):
         return form.get("typed")
     if form["step"] == "begin":
         return {key: st.session_state[key] for key in _BEGINNING if key in st.session_state}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.parts.job_watch import stop_job
 from pages.parts.layout import facts, header, show_error, told_afterwards, workspace
 from studio.errors import StudioError
 from studio.jobs import JobState
@@ -81,7 +82,7 @@ def _bar(run: Run, state: JobState) -> None:
         else:
             st.button(
                 "Stop and keep", key="stop_run", icon=":material/stop:", disabled=state.status == "stopping",
-                on_click=_stop, args=(run,), help="Stops at the next step and keeps a checkpoint to go on from.",
+                on_click=stop_job, args=(run.job,), help="Stops at the next step and keeps a checkpoint to go on from.",
             )  # fmt: skip
 
 
@@ -130,11 +131,6 @@ def _settings(run: Run) -> None:
             ("seed", str(config.seed)),
         ]
     )
-
-
-def _stop(run: Run) -> None:
-    with told_afterwards():
-        run.job.stop()
 
 
 def _back() -> None:

@@ -115,6 +115,21 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def number_between(least: float, most: float, what: str = "number") -> Callable[[str], float]:
+    """The `type` of an option that takes a number from `least` to `most`; `what` is how a refusal calls it."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not least <= number <= most:
+            raise ArgumentTypeError(f"{text!r} is not a {what} from {least:g} to {most:g}")
+        return number
+
+    return read
+
+
 def progress_text(done: float, total: float, unit: str, seconds: float) -> str:
     """For example '42 of 120 steps, 2.1 steps/s, 0:37 left'."""
     if unit == "bytes":

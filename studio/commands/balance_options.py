@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable
 from typing import get_args
 
-from studio.commands import table
+from studio.commands import number_between, table
 from studio.config import BalanceConfig, BalanceMargin, BalanceMethod
 from studio.dataset import Balance
 from studio.errors import ConfigError
@@ -36,10 +35,16 @@ def add_balance_options(parser: ArgumentParser) -> None:
         help="draw rare rows more often, repeat them, or leave frequent ones out",
     )
     parser.add_argument(
-        "--balance-strength", type=_number(0, 1), metavar="X", help="0 leaves the shares as they are, 1 evens them out"
+        "--balance-strength",
+        type=number_between(0, 1),
+        metavar="X",
+        help="0 leaves the shares as they are, 1 evens them out",
     )
     parser.add_argument(
-        "--balance-cap", type=_number(1, 1000), metavar="X", help="a row counts at most so many times as much as before"
+        "--balance-cap",
+        type=number_between(1, 1000),
+        metavar="X",
+        help="a row counts at most so many times as much as before",
     )
 
 
@@ -92,16 +97,3 @@ def _margins(text: str) -> list[str]:
     if unknown := [one for one in chosen if one not in get_args(BalanceMargin)]:
         raise ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(get_args(BalanceMargin))}, {_OFF}")
     return list(dict.fromkeys(chosen))
-
-
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = float("nan")
-        if not least <= number <= most:
-            raise ArgumentTypeError(f"{text!r} is not a number from {least:g} to {most:g}")
-        return number
-
-    return read

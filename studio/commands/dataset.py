@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from pathlib import Path
 
 from studio.bases import get_base
-from studio.commands import Command, Context, Exit, size_text, table, whole_number
+from studio.commands import Command, Context, Exit, number_between, size_text, table, whole_number
 from studio.commands.balance_options import add_balance_options, balance_text, chosen_balance
 from studio.commands.setup import DEFAULT_BASE
 from studio.config import DatasetConfig, TrainingConfig, load_dataset_config
@@ -14,8 +14,7 @@ from studio.dataset import SPLITS, DatasetManifest, ProcessedDataset, TrainingDa
 
 _SHOWN_LEAKS = 5
 _DEFAULT_LENGTH = TrainingConfig.model_fields["max_seq_length"].default
-
-
+_SHARE = number_between(0, 0.5, "share")
 _SWITCHES = {
     "pairs": "one row per DM turn instead of whole conversations",
     "recap": "tell a row that begins in the middle of a scene what came before; the playground does not",
@@ -35,14 +34,14 @@ def _configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--validation-fraction",
-        type=_share,
+        type=_SHARE,
         metavar="X",
         help="share of the scenarios to hold out for validation, 0 to 0.5 "
         "(default: config/dataset.yaml; where that has null, 0.1, or 0 when data/validation/ holds scenarios)",
     )
     parser.add_argument(
         "--test-fraction",
-        type=_share,
+        type=_SHARE,
         metavar="X",
         help="share of the scenarios for a test split that no run looks at, 0 to 0.5 (default: config/dataset.yaml)",
     )
@@ -52,16 +51,6 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--prune", action="store_true", help="then remove prepared scenarios and datasets that nothing refers to"
     )
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 0.5:
-        raise ArgumentTypeError(f"{text!r} is not a share from 0 to 0.5")
-    return share
 
 
 def _preprocess(options: Namespace, context: Context) -> int:

@@ -19,7 +19,7 @@ from studio.dataset.models import SPLITS, LeakageReport, ReportRow, Split, Split
 from studio.dataset.preparation import Recipe, said_at_the_table
 from studio.dataset.rows_store import COUNTED, SCHEMA, count_rows, write_rows
 from studio.dataset.shards import Facts, ShardStore
-from studio.dataset.sources import VARIATIONS, Source
+from studio.dataset.sources import Source, is_variation
 from studio.dataset.splits import Group, SplitRule, assign
 from studio.dataset.wordprints import Hashes
 from studio.dataset.workers import Job, prepare_all
@@ -58,7 +58,7 @@ class Build:
         groups = self._groups()
         self._splits = assign(groups, rule)
         self.report = [row for one in sources for row in self._facts[one.name].report(one.name)]
-        alike = ((name, group.names[0]) for group in groups for name in group.names[1:] if not _is_variation(name))
+        alike = ((name, group.names[0]) for group in groups for name in group.names[1:] if not is_variation(name))
         self.report += [_near(name, leader, self._splits[name]) for name, leader in alike]
 
     def sources_in(self, split: Split) -> list[Source]:
@@ -109,7 +109,7 @@ class Build:
     def _type_of(self, source: Source) -> str:
         """What the front matter declares, else the folder's name; a variation lies in its scenario's folder."""
         facts = self._facts[source.name]
-        home = self._by_name.get(facts.parent, source) if _is_variation(source.name) else source
+        home = self._by_name.get(facts.parent, source) if is_variation(source.name) else source
         folder = home.path.parent.name
         return facts.scenario_type or (folder if folder in SCENARIO_TYPES else "mixed")
 
@@ -138,10 +138,6 @@ class Build:
             members = list(group)
             found = self._store.prints(shard, (self._facts[one.name].place for one in members))
             yield from zip((one.name for one in members), found, strict=True)
-
-
-def _is_variation(name: str) -> bool:
-    return name.startswith(f"{VARIATIONS}/")
 
 
 def _near(name: str, leader: str, split: Split) -> ReportRow:

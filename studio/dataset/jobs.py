@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from studio.bases import get_base
 from studio.config import DatasetConfig
+from studio.dataset.augmentation import AugmentationStore
 from studio.dataset.models import MANIFEST_FILE, ProcessedDataset
 from studio.dataset.processor import ProgressCallback, TrainingDataProcessor
 from studio.errors import JobError
@@ -131,7 +132,7 @@ def _looked_at(workspace: Workspace, *, variations: bool) -> Iterator[tuple[Path
     yield from _below(workspace.scenarios_dir)
     yield from _below(workspace.validation_dir)
     if variations:
-        yield from _below(workspace.state_dir / "augmented" / "accepted")
+        yield from _below(AugmentationStore(workspace).folder_of("accepted"))
 
 
 def _below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:

@@ -114,7 +114,8 @@ class TrainingDataProcessor:
             DatasetError: there is no scenario that can be trained on, or one changed meanwhile.
         """
         sources, report = self._sources(directory)
-        fingerprint = self._fingerprint(sources)
+        reading = self._reading()
+        fingerprint = self._fingerprint(sources, reading)
         folder = self.workspace.processed_dir / fingerprint
         if (folder / MANIFEST_FILE).exists():
             return self._reused(ProcessedDataset.load(folder), report)
@@ -123,7 +124,7 @@ class TrainingDataProcessor:
 
         tokenizer = self.base.hf / "tokenizer.json"
         recipe = Recipe(tokenizer, self.base.family, self._settings_of_rows(), self._tools, self._checks)
-        prepared = self.workspace.processed_dir / PREPARED_FOLDER / self._recipe_name()
+        prepared = self.workspace.processed_dir / PREPARED_FOLDER / self._recipe_name(reading)
         store = prepare(sources, recipe, prepared, progress, self._workers)
         rule = SplitRule(self.settings.validation_fraction, self.settings.test_fraction, self.settings.split_seed)
         build = Build(sources, store, rule)
@@ -195,17 +196,20 @@ class TrainingDataProcessor:
         from studio.dataset.pruning import prune
 
         texts = set(dataset.manifest.scenarios.values())
-        return prune(self.workspace, self._recipe_name(), {dataset.fingerprint}, texts, now)
+        return prune(self.workspace, self._recipe_name(self._reading()), {dataset.fingerprint}, texts, now)
 
-    def _recipe_name(self) -> str:
-        return self._hash(self._reading())[:32]
+    def _recipe_name(self, reading: dict[str, Any]) -> str:
+        return self._hash(reading)[:32]
 
-    def _fingerprint(self, sources: Sequence[Source]) -> str:
+    def _fingerprint(self, sources: Sequence[Source], reading: dict[str, Any]) -> str:
         names = sorted([source.name, source.sha256] for source in sources)
-        return self._hash({**self._reading(), "scenarios": names, "settings": self.settings.model_dump()})
+        return self._hash({**reading, "scenarios": names, "settings": self.settings.model_dump()})
 
     def _reading(self) -> dict[str, Any]:
-        """What decides about the rows of one text: tokenizer, template, tools and rules of the language, settings."""
+        """What decides about the rows of one text: tokenizer, template, tools and rules of the language, settings.
+
+        It reads the workspace's tools.yaml and diagnostics.yaml, so ask once.
+        """
         return {
             "tokenizer": self.base.manifest.files["hf/tokenizer.json"].sha256,
             "template": self._template.source,

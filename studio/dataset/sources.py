@@ -13,6 +13,11 @@ VARIATIONS = "variations"
 """Names of sources that were made from scenarios begin with this and a slash."""
 
 
+def is_variation(name: str) -> bool:
+    """Whether the source of this name was made from a scenario."""
+    return name.startswith(f"{VARIATIONS}/")
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One scenario file: its name in rows and report, where it is, its SHA-256 and size, and whether it is held out."""

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.dataset.models import Split
-from studio.dataset.sources import VARIATIONS
+from studio.dataset.sources import is_variation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Group:
     @property
     def size(self) -> int:
         """How many were written by somebody: variations do not count."""
-        return sum(not name.startswith(f"{VARIATIONS}/") for name in self.names)
+        return sum(not is_variation(name) for name in self.names)
 
 
 def split_of(source: str, validation_fraction: float, test_fraction: float = 0.0, seed: int = 0) -> Split:

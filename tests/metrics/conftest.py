@@ -90,5 +90,15 @@ def make_case(vocabulary: Vocabulary) -> Callable[[str], TurnCase]:
 @pytest.fixture(scope="session")
 def shipped(vocabulary: Vocabulary) -> list[TurnCase]:
     """Every DM turn of every scenario in data/."""
+    return cases_below(DATA, vocabulary)
+
+
+def cases_below(folder: Path, vocabulary: Vocabulary) -> list[TurnCase]:
+    """Every DM turn of the scenarios in a folder, in the order of their names."""
     parser = MarkdownParser(vocabulary)
-    return scenario_cases([parser.parse_scenario(path) for path in sorted(DATA.rglob("*.md"))], vocabulary)
+    return scenario_cases([parser.parse_scenario(path) for path in sorted(folder.rglob("*.md"))], vocabulary)
+
+
+def shipped_cases(vocabulary: Vocabulary) -> list[TurnCase]:
+    """Every DM turn of the held-out scenarios that the studio ships."""
+    return cases_below(DATA / "validation", vocabulary)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from studio.metrics import NO_CALL, Summary, TurnCase, compare, judge_turn, scenario_cases, summarize
-from studio.scenarios import MarkdownParser, Vocabulary
-from tests.metrics.conftest import DATA
+from studio.metrics import NO_CALL, Summary, TurnCase, compare, judge_turn, summarize
+from studio.scenarios import Vocabulary
+from tests.metrics.conftest import DATA, shipped_cases
 
 HELD_OUT = sorted((DATA / "validation").glob("*.md"))
 REQUEST = re.compile(r"\s*\[roll: (\w+)([^\]]*)\]")
@@ -58,8 +58,7 @@ def misspelled(pattern: str) -> Answer:
 
 @pytest.fixture(scope="module")
 def cases(vocabulary: Vocabulary) -> list[TurnCase]:
-    parser = MarkdownParser(vocabulary)
-    return scenario_cases([parser.parse_scenario(path) for path in HELD_OUT], vocabulary)
+    return shipped_cases(vocabulary)
 
 
 @pytest.fixture(scope="module")

@@ -14,19 +14,20 @@ from studio.bases import BaseModel
 from studio.jobs import Job, JobState, Progress, Status
 from studio.jobs.process import process_start
 from studio.jobs.state import STOP_FILE, save_state
-from studio.metrics import TurnCase, judge_turn, scenario_cases
-from studio.scenarios import MarkdownParser, Vocabulary, load_vocabulary
+from studio.metrics import TurnCase, judge_turn
+from studio.scenarios import Vocabulary, load_vocabulary
 from studio.validation import ReportCard, load_report, report_html
 from studio.validation.benchmark import BENCHMARK_FILE
 from studio.validation.card import REPORT_FILE
 from studio.validation.jobs import BENCHMARK_KIND, EVALUATION_KIND, HTML_FILE
 from studio.validation.stress import judge_stress, stress_cases
 from studio.workspace import Workspace, atomic_write
+from tests.metrics.conftest import shipped_cases
 from tests.pages.conftest import Borrow, MakeRun
 from tests.pages.visit import Visit
 from tests.ui.html_check import Reading
 from tests.ui.test_measure import benchmark
-from tests.validation.conftest import SHIPPED, card_of, make_campaign
+from tests.validation.conftest import card_of, make_campaign
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 MakeJob = Callable[..., Path]
@@ -41,8 +42,7 @@ def words() -> Vocabulary:
 @pytest.fixture(scope="module")
 def cases(words: Vocabulary) -> list[TurnCase]:
     """Every DM turn of the held-out scenarios that the studio ships."""
-    parser = MarkdownParser(words)
-    return scenario_cases([parser.parse_scenario(path) for path in sorted(SHIPPED.glob("*.md"))], words)
+    return shipped_cases(words)
 
 
 @pytest.fixture

@@ -41,8 +41,9 @@ from studio.validation import FIGURES, BenchmarkReport, BenchmarkSettings, Devic
 from studio.validation.benchmark import speed_rows as rows_of
 from studio.validation.breakdown import tool_rows, type_rows
 from studio.workspace import Workspace
+from tests.metrics.conftest import shipped_cases
 from tests.ui.html_check import Reading
-from tests.validation.conftest import CELLAR, GATE, SHIPPED, card_of
+from tests.validation.conftest import CELLAR, GATE, card_of
 from tests.validation.test_benchmark import measured
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](javascript:alert(2))"
@@ -56,8 +57,7 @@ def words() -> Vocabulary:
 @pytest.fixture(scope="module")
 def cases(words: Vocabulary) -> list[TurnCase]:
     """Every DM turn of the held-out scenarios that the studio ships."""
-    parser = MarkdownParser(words)
-    return scenario_cases([parser.parse_scenario(path) for path in sorted(SHIPPED.glob("*.md"))], words)
+    return shipped_cases(words)
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,15 @@ import pytest
 
 from studio.bases import BaseModel
 from studio.conversion.gguf_header import read_header
-from studio.metrics import TurnCase, scenario_cases
-from studio.scenarios import MarkdownParser, Vocabulary, load_vocabulary
+from studio.metrics import TurnCase
+from studio.scenarios import Vocabulary, load_vocabulary
 from studio.validation import EvaluationSettings, ModelStamp, ReportCard
 from studio.validation.card import model_result, report_card
 from studio.validation.request import EvaluationRequest, model_files, scenario_files
 from studio.validation.rows import GeneratedTurn
 from studio.validation.run import run_evaluation
 from studio.workspace import Workspace
+from tests.metrics.conftest import shipped_cases
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "validation"
 HEAD = """<SYSTEM>
@@ -115,8 +116,7 @@ def evaluated(campaign: Workspace, base: Path) -> ReportCard:
 @pytest.fixture(scope="session")
 def held_out(vocabulary: Vocabulary) -> list[TurnCase]:
     """Every DM turn of the shipped validation scenarios."""
-    parser = MarkdownParser(vocabulary)
-    return scenario_cases([parser.parse_scenario(path) for path in sorted(SHIPPED.glob("*.md"))], vocabulary)
+    return shipped_cases(vocabulary)
 
 
 @pytest.fixture

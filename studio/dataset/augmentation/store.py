@@ -269,8 +269,12 @@ class AugmentationStore:
             )
         return read_text(path)
 
+    def folder_of(self, status: Status) -> Path:
+        """Where the products of a status lie; it may not be there yet."""
+        return self.folder / status
+
     def _file(self, one: Proposal) -> Path:
-        return self._workspace.inside(self.folder / one.status, one.name)
+        return self._workspace.inside(self.folder_of(one.status), one.name)
 
     def _parent_file(self, sha256: str) -> Path:
         return self.folder / "parents" / f"{sha256}.md"
