@@ -82,6 +82,7 @@ class TrainingConfig(_Settings):
     max_steps: int = Field(0, ge=0, description="Optimizer steps at most; 0 means as many as the epochs need.")
     lora_rank: PositiveInt = Field(16, le=1024, description="Rank r of the LoRA matrices.")
     lora_alpha: PositiveInt = Field(32, le=4096, description="LoRA scale: updates are multiplied by alpha / rank.")
+    use_rslora: bool = Field(False, description="Scale updates by alpha / sqrt(rank): steadier at high ranks (rsLoRA).")
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the LoRA input.")
     target_modules: Literal["all-linear"] | list[str] = Field(
         "all-linear", description="Which layers get an adapter: 'all-linear' or a list of module names."
@@ -98,6 +99,13 @@ class TrainingConfig(_Settings):
     checkpoint_steps: PositiveInt = Field(20, description="Save a checkpoint every so many optimizer steps.")
     keep_checkpoints: PositiveInt = Field(2, description="Newest checkpoints to keep.")
     eval_steps: int = Field(0, ge=0, description="Evaluate every so many optimizer steps; 0 means once per epoch.")
+    sample_turns: int = Field(
+        6, ge=0, le=1000, description="Held-out DM turns that the model writes at every evaluation; 0 means none."
+    )
+    keep_best: bool = Field(True, description="Take the adapter with the lowest held-out loss instead of the last one.")
+    early_stopping_patience: int = Field(
+        0, ge=0, description="End when the held-out loss has not fallen for so many evaluations; 0 means never."
+    )
     seed: int = Field(7, ge=0, lt=2**32, description="Of the adapter's first values, the order of rows, and dropout.")
     dataset: DatasetConfig | None = Field(
         None, description="How scenarios become rows; None: what config/dataset.yaml says when the run begins."
@@ -162,6 +170,7 @@ class OptimizationProfile(_Settings):
     title: str = ""
     target_platform: Literal["mobile", "desktop", "server"]
     memory_limit_gb: float = Field(gt=0, description="GiB that weights, KV cache and buffers may take together.")
+    threads: PositiveInt = Field(4, description="Processor cores that the device can spare for a model.")
     inference_speed_priority: float = Field(ge=0, le=1)
     quality_priority: float = Field(ge=0, le=1)
     quantization_settings: QuantizationSettings

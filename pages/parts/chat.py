@@ -11,9 +11,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts.layout import facts, header, show_error, told_afterwards, vocabulary, workspace
+from studio.conversion import resolve_playable
 from studio.errors import StudioError
 from studio.play import (
     ChatSession,
+    HostOptions,
     HostPool,
     ModelHost,
     TurnEndEvent,
@@ -23,7 +25,7 @@ from studio.play import (
     scenario_text,
 )
 from studio.ui.live_turn import LiveTurn, session_html, statistics_sentence, turn_notes
-from studio.ui.playable import Playable, find_playable, list_playable, played_with
+from studio.ui.playable import Playable, find_playable, list_choices, played_with
 from studio.ui.sampling import VOICES
 from studio.ui.tables import same_table
 from studio.ui.wording import plain
@@ -66,10 +68,10 @@ def _model(session: ChatSession) -> Playable:
     """The file that the address names, else the one that the session was played with, else the first."""
     if asked := st.query_params.get("model"):
         return find_playable(workspace(), asked)
-    files = list_playable(workspace())
+    files = list_choices(workspace())
     if chosen := played_with(files, session.model):
         return chosen
-    gone = session.model.path if session.model else ""
+    gone = session.model.adapter or session.model.path if session.model else ""
     if gone and files:
         st.info(
             f"{plain(gone)}, which this session was played with, is not there any more. "
@@ -83,7 +85,8 @@ def _host(session: ChatSession) -> ModelHost | None:
     """The host of the session's file, with what it loaded on show; None when it cannot be loaded."""
     try:
         model = _model(session)
-        host = host_pool().get(model.path)
+        loaded = resolve_playable(workspace(), model.path)
+        host = host_pool().get(loaded.path, HostOptions(adapter=loaded.adapter))
         with st.spinner(f"Loading {plain(model.title)}"):
             info = host.info()
     except StudioError as error:
@@ -94,6 +97,7 @@ def _host(session: ChatSession) -> ModelHost | None:
             [
                 ("model", model.title),
                 ("file SHA-256", info.sha256[:16]),
+                *([("adapter SHA-256", info.adapter.sha256[:16])] if info.adapter else []),
                 ("window", f"{info.context_tokens:,} tokens"),
                 ("threads", str(info.threads)),
             ]

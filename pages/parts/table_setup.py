@@ -12,7 +12,7 @@ from pages.parts.layout import empty_state, header, library, say, show_error, to
 from studio.errors import StudioError
 from studio.play import SessionSummary, delete_session, list_sessions, save_session
 from studio.scenarios import MarkdownParser, TrainingScenario
-from studio.ui.playable import Playable, list_playable
+from studio.ui.playable import Playable, list_choices
 from studio.ui.sampling import VOICES
 from studio.ui.tables import new_table
 from studio.ui.wording import count, moment, plain, size
@@ -25,7 +25,7 @@ def table_setup() -> None:
     header(
         "Play", "Sit down with your model as the Dungeon Master. When it asks for a roll, the studio rolls real dice."
     )
-    models = list_playable(workspace())
+    models = list_choices(workspace())
     if not models:
         empty_state(
             "casino",

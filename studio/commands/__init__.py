@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -18,6 +18,14 @@ from pydantic import BaseModel
 
 from studio.errors import StudioError
 from studio.workspace import Workspace
+
+
+def shared_options() -> ArgumentParser:
+    """The options that every command and every action of a command understands."""
+    shared = ArgumentParser(add_help=False)
+    shared.add_argument("--workspace", metavar="DIR", default=SUPPRESS, help="folder with config, data and models")
+    shared.add_argument("--json", action="store_true", default=SUPPRESS, help="print the result as JSON")
+    return shared
 
 
 class UsageError(StudioError):

@@ -6,7 +6,7 @@ import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from studio.commands import Command, Context, Exit, size_text, table
+from studio.commands import Command, Context, Exit, UsageError, size_text, table
 from studio.conversion import (
     GGUFReport,
     find_model,
@@ -17,9 +17,11 @@ from studio.conversion import (
     quantize_file,
     quantized_path,
     start_conversion,
+    write_lora,
 )
 from studio.errors import ConfigError, ConversionError
 from studio.jobs import Job, JobState, MessageEvent
+from studio.workspace import sha256_file
 
 _POLL_SECONDS = 0.2
 _SHOWN_TEXT = 100
@@ -31,9 +33,15 @@ def _configure_convert(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--type", default="", type=_type_name, help="quantization type instead of the profile's, such as Q4_K_M"
     )
+    parser.add_argument(
+        "--lora", action="store_true",
+        help="write the adapter alone as a GGUF file of a few MB, to be laid over its base model",
+    )  # fmt: skip
 
 
 def _convert(options: Namespace, context: Context) -> int:
+    if options.lora:
+        return _write_lora(options, context)
     job = start_conversion(context.workspace, options.run_name, options.profile, type_name=options.type)
     state = _follow(job, f"Converting {options.run_name}", context)
     if state.status == "stopped":
@@ -46,6 +54,19 @@ def _convert(options: Namespace, context: Context) -> int:
         return Exit.FINDINGS
     size = size_text(float(str(state.result["size"])))
     context.show(f"Made {state.result['quantized']} ({size}, SHA-256 {state.result['sha256']}).", state.result)
+    return Exit.DONE
+
+
+def _write_lora(options: Namespace, context: Context) -> int:
+    if options.type:
+        raise UsageError(
+            "--lora and --type do not go together.",
+            why="An adapter over its base plays with the base's own quantization.",
+            next_step="Leave out one of them.",
+        )
+    made = write_lora(context.workspace, options.run_name)
+    data = {"lora": context.workspace.relative(made.path), "size": made.size, "sha256": sha256_file(made.path)}
+    context.show(f"Made {data['lora']} ({size_text(made.size)}, SHA-256 {data['sha256']}).", data)
     return Exit.DONE
 
 

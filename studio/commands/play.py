@@ -10,7 +10,7 @@ from pathlib import Path
 
 from studio.commands import Command, Context, Exit, UsageError, whole_number
 from studio.config import parse_settings
-from studio.conversion import find_model
+from studio.conversion import PlayableModel, resolve_playable
 from studio.errors import PlayError
 from studio.play import (
     ChatSession,
@@ -22,6 +22,7 @@ from studio.play import (
     Sampling,
     TurnEndEvent,
     chat_loop,
+    loaded_text,
     new_session,
     play_vocabulary,
     read_scenario,
@@ -36,8 +37,9 @@ from studio.workspace import atomic_write
 
 def _configure_chat(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "model", metavar="MODEL", help="a GGUF file, a model's name, a run's name, or a base model's name"
-    )
+        "model", metavar="MODEL",
+        help="a GGUF file, the name of a model, a run or a base model, or an adapter such as RUN/checkpoint-40",
+    )  # fmt: skip
     parser.add_argument("--scenario", metavar="FILE", type=Path, help="play in this scenario's world with its party")
     parser.add_argument("--script", metavar="FILE", type=Path, help="player lines, one per line; prints the transcript")
     parser.add_argument(
@@ -63,10 +65,10 @@ def _chat(options: Namespace, context: Context) -> int:
     settings = _settings(options)
     lines = _script_lines(options.script) if options.script else []
     scenario = read_scenario(context.workspace, options.scenario) if options.scenario else TrainingScenario()
-    path = find_model(context.workspace, options.model)
+    model = resolve_playable(context.workspace, options.model)
     if options.script:
-        return _scripted(options, context, scenario, path, settings, lines)
-    return _interactive(options, context, scenario, path, settings)
+        return _scripted(options, context, scenario, model, settings, lines)
+    return _interactive(options, context, scenario, model, settings)
 
 
 def _check_usage(options: Namespace, context: Context) -> None:
@@ -81,18 +83,18 @@ def _scripted(
     options: Namespace,
     context: Context,
     scenario: TrainingScenario,
-    path: Path,
+    model: PlayableModel,
     settings: PlaySettings,
     lines: list[str],
 ) -> int:
     transcript = run_script(
         context.workspace,
-        path,
+        model.path,
         scenario,
         lines,
         seed=options.seed,
         settings=settings,
-        options=_host(options),
+        options=_host(options, model),
         on_event=_line_counter(context, len(lines)),
     )
     text = transcript_markdown(transcript)
@@ -116,7 +118,7 @@ def _line_counter(context: Context, total: int) -> Callable[[PlayEvent], None]:
 
 
 def _interactive(
-    options: Namespace, context: Context, scenario: TrainingScenario, path: Path, settings: PlaySettings
+    options: Namespace, context: Context, scenario: TrainingScenario, model: PlayableModel, settings: PlaySettings
 ) -> int:
     created = datetime.now(UTC)
     session = new_session(
@@ -126,10 +128,10 @@ def _interactive(
         seed=options.seed,
         settings=settings,
     )
-    with ModelHost(path, _host(options)) as host:
+    with ModelHost(model.path, _host(options, model)) as host:
         info = host.info()
         session.model = ModelStamp.of(info)
-        context.note(f"{path.name} (SHA-256 {info.sha256[:12]}), seed {options.seed}. Type your turn; /quit ends.")
+        context.note(f"{loaded_text(info)}, seed {options.seed}. Type your turn; /quit ends.")
         chat_loop(
             session, host, play_vocabulary(context.workspace), lambda: input("> "), _write, after_turn=_saver(context)
         )
@@ -155,8 +157,8 @@ def _settings(options: Namespace) -> PlaySettings:
     return PlaySettings(sampling=sampling, speaking_as=options.speaking_as)
 
 
-def _host(options: Namespace) -> HostOptions | None:
-    return HostOptions(context_tokens=options.context) if options.context else None
+def _host(options: Namespace, model: PlayableModel) -> HostOptions:
+    return HostOptions(context_tokens=options.context or HostOptions.context_tokens, adapter=model.adapter)
 
 
 def _script_lines(path: Path) -> list[str]:

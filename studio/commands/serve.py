@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from studio.commands import Command, Context, Exit
-from studio.conversion import find_model
+from studio.conversion import resolve_playable
 from studio.errors import ConfigError
 from studio.play import HostOptions, ModelHost, ModelService, ServerSettings, listen_on_loopback, server_for
 
@@ -18,8 +18,9 @@ KEY_VARIABLE = "STUDIO_API_KEY"
 
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "model", metavar="MODEL", help="a GGUF file, a model's name, a run's name, or a base model's name"
-    )
+        "model", metavar="MODEL",
+        help="a GGUF file, the name of a model, a run or a base model, or an adapter such as RUN/checkpoint-40",
+    )  # fmt: skip
     parser.add_argument("--port", type=_port, default=8080, help="0 takes a free one (default 8080)")
     parser.add_argument(
         "--api-key", metavar="KEY", default=os.environ.get(KEY_VARIABLE, ""),
@@ -29,19 +30,19 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _serve(options: Namespace, context: Context) -> int:
-    path = find_model(context.workspace, options.model)
+    model = resolve_playable(context.workspace, options.model)
     if options.context < 1:
         raise ConfigError("A context window has at least one token.", next_step="Try 2048.", where="--context")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as cleanly as Ctrl+C
-    host_options = HostOptions(context_tokens=options.context)
-    with listen_on_loopback(options.port) as listener, ModelHost(path, host_options) as host:
+    host_options = HostOptions(context_tokens=options.context, adapter=model.adapter)
+    with listen_on_loopback(options.port) as listener, ModelHost(model.path, host_options) as host:
         info = host.info()
         name = _public_name(options.model)
-        settings = ServerSettings(name, options.api_key, created=int(path.stat().st_mtime))
+        settings = ServerSettings(name, options.api_key, created=int((model.adapter or model.path).stat().st_mtime))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         context.show(
-            f"{name} (SHA-256 {info.sha256[:12]}) answers at {url}. Ctrl+C ends it.",
-            {"url": url, "model": name, "sha256": info.sha256, "context_tokens": info.context_tokens},
+            f"{name} (SHA-256 {info.played_sha256[:12]}) answers at {url}. Ctrl+C ends it.",
+            {"url": url, "model": name, "sha256": info.played_sha256, "context_tokens": info.context_tokens},
         )
         with suppress(KeyboardInterrupt):
             server_for(ModelService(host, settings)).run(sockets=[listener])

@@ -46,6 +46,7 @@ class Provenance(PydanticModel):
     dataset_fingerprint: str = ""
     config_sha256: str = ""
     adapter_sha256: str = ""
+    parent_adapter_sha256: str = ""
     run: str = ""
 
 

@@ -18,13 +18,13 @@ from studio.errors import ConversionError
 
 
 class LlamaSession:
-    """One model and one context. Close it, or use it as a context manager.
+    """One model and one context, with a LoRA GGUF over it if one is given. Close it, or use it as a context manager.
 
     Raises:
         ConversionError: llama.cpp cannot load the file.
     """
 
-    def __init__(self, path: Path, context: int, threads: int) -> None:
+    def __init__(self, path: Path, context: int, threads: int, adapter: Path | None = None) -> None:
         import llama_cpp
 
         llama_cpp.llama_log_set(_SILENT, None)
@@ -33,6 +33,7 @@ class LlamaSession:
                 model_path=os.fspath(path), n_ctx=context, n_batch=context, n_ubatch=min(context, 512), logits_all=True,
                 n_threads=threads, n_threads_batch=threads, n_gpu_layers=0, verbose=False, flash_attn=False,
                 type_k=llama_cpp.GGML_TYPE_F32, type_v=llama_cpp.GGML_TYPE_F32,
+                lora_path=os.fspath(adapter) if adapter else None,
             )  # fmt: skip
         except (ValueError, RuntimeError, OSError) as error:
             raise ConversionError("llama.cpp cannot load this file.", why=str(error), where=path.name) from error

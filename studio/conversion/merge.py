@@ -18,6 +18,7 @@ from gguf.constants import GGMLQuantizationType, LlamaFileType
 
 from studio.bases import BaseModel
 from studio.conversion.adapter import LoraAdapter, LoraUpdate
+from studio.conversion.belonging import check_layers, check_parents
 from studio.conversion.families import (
     EMBEDDING,
     GGUF_EMBEDDING,
@@ -34,7 +35,6 @@ from studio.conversion.hyperparameters import rope_factors
 from studio.conversion.metadata import ModelMetadata, model_metadata
 from studio.conversion.safetensors_file import StoredTensor, read_index
 from studio.errors import ConversionError
-from studio.workspace import sha256_file
 
 OutputType: TypeAlias = Literal["F16", "BF16", "F32"]
 Weights: TypeAlias = npt.NDArray[np.float32]
@@ -126,33 +126,6 @@ def merge_to_gguf(
     return MergeReport(path, size, len(tensors), sum(recipe.update is not None for recipe in recipes))
 
 
-def check_parents(base: BaseModel, adapter: LoraAdapter | None) -> None:
-    """Refuse files that changed since their hashes were written, and an adapter that was trained on other weights.
-
-    Reads every byte of both (about 1 s per GB). Raises `ConversionError`.
-    """
-    if damaged := base.damaged_files():
-        raise ConversionError(
-            f"The base model {base.name} is damaged.",
-            why=f"{damaged[0]} is not as it was when imported.",
-            next_step="Delete its folder under models/base/ and import it again.",
-        )
-    own = adapter.provenance.adapter_sha256 if adapter else ""
-    if adapter and own and own != sha256_file(adapter.weights):
-        raise ConversionError(
-            "The adapter is not the one that the training run saved.",
-            why=f"{adapter.weights.name} does not have the SHA-256 that its provenance.json names.",
-            next_step="Resume the run from its last checkpoint so that it saves the adapter again, or train again.",
-        )
-    stated = adapter.provenance.base_sha256 if adapter else ""
-    if stated and stated != base.fingerprint:
-        raise ConversionError(
-            f"This adapter was trained on another base model than {base.name} as it is now.",
-            why=f"It names the base {stated[:12]}..., the imported one is {base.fingerprint[:12]}....",
-            next_step="Import the base model that it was trained on, or train again.",
-        )
-
-
 def rounded(values: Weights, output: str, name: str) -> Block:
     """float32 weights as they are stored: bfloat16 as its 16 bits, nearest even in both.
 
@@ -193,16 +166,8 @@ def _recipes(
         sources.pop(OUTPUT, None)
         if OUTPUT in pairs and EMBEDDING in sources:  # only the output layer was changed: no longer tied
             sources[OUTPUT] = sources[EMBEDDING]
-    if missing := sorted(pairs.keys() - sources.keys()):
-        raise ConversionError(
-            f"The adapter changes {missing[0]!r}, which the base model does not have.",
-            why=f"{len(missing)} of its {len(pairs)} layers are unknown.",
-            next_step="Choose the base model that it was trained on.",
-        )
-    if EMBEDDING in pairs:
-        raise ConversionError(
-            "An adapter on the token embedding cannot be merged.", next_step="Train linear layers only."
-        )
+    if adapter:
+        check_layers(adapter, sources)
     recipes = [
         _recipe(checkpoint, key, source, adapter if key in pairs else None, metadata, output_type)
         for key, source in sources.items()
@@ -227,8 +192,6 @@ def _recipe(
     rows = source.rows
     if name in (GGUF_EMBEDDING, GGUF_OUTPUT):
         rows = _vocabulary_rows(checkpoint, key, rows, metadata.tokens)
-    if adapter:
-        _check_shapes(key, source, adapter)
     output = "F32" if len(source.shape) == 1 else output_type
     return _Recipe(source, name, output, rows, heads, checkpoint.offset(key), adapter, key)
 
@@ -241,16 +204,6 @@ def _vocabulary_rows(checkpoint: Checkpoint, key: str, rows: int, tokens: int) -
         why=f"{key} has {rows} rows, the tokenizer {tokens} tokens.",
         next_step="Import the base model again.",
     )
-
-
-def _check_shapes(key: str, source: StoredTensor, adapter: LoraAdapter) -> None:
-    pair = adapter.pairs[key]
-    if source.shape != (pair.b.shape[0], pair.a.shape[1]):
-        raise ConversionError(
-            f"The adapter does not fit the base model at {key}.",
-            why=f"The layer is {source.shape}, the adapter is made for {(pair.b.shape[0], pair.a.shape[1])}.",
-            next_step="Choose the base model that it was trained on.",
-        )
 
 
 def _check_against(reference: GGUFHeader | None, tensors: list[TensorSource]) -> None:

@@ -19,9 +19,12 @@ from studio.workspace import sha256_file
 
 CHAT_TEMPLATE = "tokenizer.chat_template"
 BASE_FAMILY = "studio.base.family"
+BASE_NAME, BASE_SHA256 = "studio.base.name", "studio.base.sha256"
+ADAPTER, PARENT_ADAPTER = "studio.adapter.sha256", "studio.parent_adapter.sha256"
+RUN = "studio.run"
 PARENT_KEYS = {
-    "studio.base.sha256": "base",
-    "studio.adapter.sha256": "adapter",
+    BASE_SHA256: "base",
+    ADAPTER: "adapter",
     "studio.dataset.fingerprint": "dataset",
     "studio.config.sha256": "settings",
 }
@@ -83,16 +86,17 @@ def provenance_values(base: BaseModel, adapter: LoraAdapter | None) -> dict[str,
     """The keys that name the parents of a file, `studio.*`; unknown ones are left out."""
     values: dict[str, Scalar] = {
         "studio.version": __version__,
-        "studio.base.name": base.name,
-        "studio.base.sha256": base.fingerprint,
+        BASE_NAME: base.name,
+        BASE_SHA256: base.fingerprint,
         BASE_FAMILY: base.family,
     }
     if adapter:
         values |= {
-            "studio.adapter.sha256": sha256_file(adapter.weights),
+            ADAPTER: sha256_file(adapter.weights),
+            PARENT_ADAPTER: adapter.provenance.parent_adapter_sha256,
             "studio.dataset.fingerprint": adapter.provenance.dataset_fingerprint,
             "studio.config.sha256": adapter.provenance.config_sha256,
-            "studio.run": adapter.provenance.run,
+            RUN: adapter.provenance.run,
         }
     return {key: value for key, value in values.items() if value}
 

@@ -133,11 +133,15 @@ def compare_with(
     reference: ParityReference,
     gguf: Path,
     *,
+    adapter: Path | None = None,
     threads: int = 0,
     progress: ProgressCallback | None = None,
     stop: StopCallback | None = None,
 ) -> ParityReport:
     """Let llama.cpp do with `gguf` what the reference did, and compare.
+
+    Args:
+        adapter: a LoRA GGUF to lay over `gguf`.
 
     Raises:
         ConversionError: the worker failed.
@@ -149,6 +153,7 @@ def compare_with(
         continuations=reference.continuations,
         reference=reference.folder.resolve(),
         threads=threads or usable_cores(),
+        adapter=adapter.resolve() if adapter else None,
     )
     module = "studio.conversion.parity_candidate"
     answer = run_worker(module, request, CandidateAnswer, timeout=TIMEOUT_SECONDS, progress=progress, stop=stop)

@@ -20,6 +20,7 @@ class CandidateRequest(BaseModel):
     """The file, and per prompt the reference's continuation.
 
     Attributes:
+        adapter: a LoRA GGUF to lay over the file.
         reference: folder with the logits of the continuations, as the other worker left them.
     """
 
@@ -28,6 +29,7 @@ class CandidateRequest(BaseModel):
     continuations: list[list[int]]
     reference: Path
     threads: int
+    adapter: Path | None = None
 
 
 class PromptParity(BaseModel):
@@ -67,7 +69,7 @@ def run_candidate(request: CandidateRequest, report: Report) -> CandidateAnswer:
     """Compare the file with the reference, prompt by prompt."""
     context = 8 + max(len(p) + len(c) for p, c in zip(request.prompts, request.continuations, strict=True))
     results = []
-    with LlamaSession(request.gguf, context, request.threads) as session:
+    with LlamaSession(request.gguf, context, request.threads, request.adapter) as session:
         for number, (prompt, tokens) in enumerate(zip(request.prompts, request.continuations, strict=True)):
             reference = np.load(request.reference / f"{number}.npy")
             forced = session.logits([*prompt, *tokens])[len(prompt) - 1 : -1]

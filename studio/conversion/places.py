@@ -6,6 +6,7 @@ from pathlib import Path
 
 from studio.workspace import Workspace, safe_name
 
+LORA_ENDING = ".lora.gguf"
 _UNQUANTIZED = (".f16", ".bf16", ".f32")
 
 
@@ -17,6 +18,16 @@ def gguf_folder(workspace: Workspace, name: str) -> Path:
 def merged_path(workspace: Workspace, name: str) -> Path:
     """The unquantized file of a run."""
     return gguf_folder(workspace, name) / f"{safe_name(name)}.f16.gguf"
+
+
+def lora_path(workspace: Workspace, name: str) -> Path:
+    """The adapter of a run as a GGUF file of its own, to be laid over its base model."""
+    return gguf_folder(workspace, name) / f"{safe_name(name)}{LORA_ENDING}"
+
+
+def overlay_folder(workspace: Workspace) -> Path:
+    """Where adapters lie that were made ready to be tried, by the hash of what they were made from."""
+    return workspace.state_dir / "adapters"
 
 
 def quantized_path(workspace: Workspace, source: Path, type_name: str) -> Path:

@@ -77,6 +77,12 @@ def quantization_type(name: str) -> QuantizationType:
     return found
 
 
+def file_type_name(header: GGUFHeader) -> str:
+    """The type that a file says it is of (`general.file_type`); empty when it says none that is known here."""
+    number = header.integer("general.file_type")
+    return next((one.name for one in TYPES.values() if one.file_type == number), "")
+
+
 def tensor_kinds(header: GGUFHeader, chosen: QuantizationType, *, imatrix: bool = False) -> dict[str, Kind]:
     """What llama.cpp makes of every tensor, by name.
 

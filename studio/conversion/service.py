@@ -15,8 +15,9 @@ from studio.bases import list_bases
 from studio.config import OptimizationProfile, load_profiles
 from studio.conversion.fitting import GIGABYTE, largest_fitting
 from studio.conversion.gguf_stream import ConversionStopped, ProgressCallback
+from studio.conversion.lora_gguf import LoraReport, lora_to_gguf
 from studio.conversion.merge import merge_to_gguf
-from studio.conversion.places import merged_path, quantized_path
+from studio.conversion.places import LORA_ENDING, lora_path, merged_path, quantized_path
 from studio.conversion.quantization_types import quantization_type
 from studio.conversion.quantize import QuantizeReport, quantize_file
 from studio.conversion.sizes import estimate_size
@@ -95,6 +96,20 @@ def start_conversion(workspace: Workspace, run: str, profile: str = "phone_2gb",
     return launch(directory, _TARGET, order, kind="convert", title=f"Convert {run}")
 
 
+def write_lora(workspace: Workspace, run: str) -> LoraReport:
+    """Write the adapter of a run as `models/gguf/RUN/RUN.lora.gguf`, to be laid over its base; takes under a second.
+
+    Raises:
+        ConversionError: the run has no adapter yet, it cannot be laid over its base, or the run is being converted.
+    """
+    folder = run_adapter(workspace, run)
+    with _only_conversion(workspace, safe_name(run), patience=2):
+        source = find_source(workspace, folder.parent)
+        if source.adapter is None:
+            raise ConversionError(f"The run {run!r} has no adapter.", next_step="Let it finish first.")
+        return lora_to_gguf(source.base, source.adapter, lora_path(workspace, run))
+
+
 def profile_named(workspace: Workspace, name: str) -> OptimizationProfile:
     """The device profile of that name. Raises `ConfigError`."""
     profiles = load_profiles(workspace)
@@ -104,7 +119,10 @@ def profile_named(workspace: Workspace, name: str) -> OptimizationProfile:
 
 
 def list_models(workspace: Workspace) -> list[ModelFile]:
-    """The user's GGUF files, newest first, then the base models' own. A file that vanishes meanwhile is left out."""
+    """The user's GGUF files, newest first, then the base models' own. A file that vanishes meanwhile is left out.
+
+    Adapters in GGUF form are no models; `adapter_folders` lists what can be laid over a base.
+    """
     own: list[tuple[float, ModelFile]] = []
     for path in workspace.gguf_dir.glob("*/*.gguf"):
         with suppress(FileNotFoundError):
@@ -112,7 +130,7 @@ def list_models(workspace: Workspace) -> list[ModelFile]:
             own.append((found.st_mtime, ModelFile(path.stem, path, found.st_size, False)))
     own.sort(key=lambda one: one[0], reverse=True)
     bases = [entry.base for entry in list_bases(workspace) if entry.base and entry.base.gguf]
-    shown = [one for _, one in own if not one.path.name.startswith(".")]
+    shown = [one for _, one in own if not one.path.name.startswith(".") and not one.path.name.endswith(LORA_ENDING)]
     return shown + [ModelFile(base.name, base.gguf, base.gguf.stat().st_size, True) for base in bases if base.gguf]
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.bases import BaseModel, get_base
+from studio.config import TrainingConfig, load_settings
 from studio.conversion.adapter import CONFIG_FILE, WEIGHTS_FILE, LoraAdapter, read_adapter
 from studio.errors import ConversionError
 from studio.workspace import Workspace, safe_name
 
 ADAPTER_FOLDER = "adapter"
 _BASE_FILE = "base.json"
+_RUN_SETTINGS = "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ModelSource:
 def find_source(workspace: Workspace, folder: Path) -> ModelSource:
     """What lies in `folder`: a run (with `adapter/` in it), an adapter, or an imported base model.
 
-    An adapter's base is the one that its provenance.json names.
+    An adapter's base is the one that its provenance.json names; that of a checkpoint, the one that its run trains.
 
     Raises:
         ConversionError: it is none of them, or an adapter that does not say what it was trained on.
@@ -59,7 +61,7 @@ def run_adapter(workspace: Workspace, run: str) -> Path:
 
 
 def _adapter_source(workspace: Workspace, folder: Path, name: str) -> ModelSource:
-    adapter = read_adapter(folder)
+    adapter = _with_base_of_run(read_adapter(folder))
     if not adapter.provenance.base:
         raise ConversionError(
             "The adapter does not say which base model it was trained on.",
@@ -68,3 +70,13 @@ def _adapter_source(workspace: Workspace, folder: Path, name: str) -> ModelSourc
             where=str(folder),
         )
     return ModelSource(get_base(workspace, adapter.provenance.base), adapter, adapter.provenance.run or name)
+
+
+def _with_base_of_run(adapter: LoraAdapter) -> LoraAdapter:
+    """A checkpoint has no provenance of its own until its run ends, but the run's settings lie one folder above it."""
+    settings = adapter.folder.parent / _RUN_SETTINGS
+    if adapter.provenance.base or not settings.is_file():
+        return adapter
+    base = load_settings(TrainingConfig, settings).base_model
+    known = {"base": base, "run": adapter.folder.parent.name}
+    return replace(adapter, provenance=adapter.provenance.model_copy(update=known))

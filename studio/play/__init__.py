@@ -1,5 +1,6 @@
 """The playground: a model host process, dice, the tool-call runtime, sessions and script runs."""
 
+from studio.play.branch_plan import BATCHING
 from studio.play.client import Generation, HostOptions, ModelHost
 from studio.play.dice import DiceBox, DiceError, Throw
 from studio.play.events import (
@@ -14,9 +15,10 @@ from studio.play.events import (
     TurnStatistics,
     WindowEvent,
 )
+from studio.play.limits import HostLimits, can_limit
 from studio.play.pool import HostPool
 from studio.play.prompt import PromptRenderer, family_of
-from studio.play.protocol import Done, HostInfo, Prefilled, Sampling, StopReason, Token
+from studio.play.protocol import Branch, BranchDone, Done, HostInfo, Prefilled, Sampling, StopReason, Token
 from studio.play.replies import ReplyState, read_reply
 from studio.play.rolls import Answer, Roll, acting_character, answer
 from studio.play.runtime import play_turn
@@ -24,6 +26,7 @@ from studio.play.script import (
     ScriptTurn,
     Transcript,
     chat_loop,
+    loaded_text,
     play_vocabulary,
     read_scenario,
     read_script,
@@ -45,7 +48,10 @@ from studio.play.store import (
 from studio.play.window import Window, fit_window
 
 __all__ = [
+    "BATCHING",
     "Answer",
+    "Branch",
+    "BranchDone",
     "ChatMessage",
     "ChatSession",
     "DiceBox",
@@ -54,6 +60,7 @@ __all__ = [
     "Done",
     "Generation",
     "HostInfo",
+    "HostLimits",
     "HostOptions",
     "HostPool",
     "ModelHost",
@@ -85,6 +92,7 @@ __all__ = [
     "WindowEvent",
     "acting_character",
     "answer",
+    "can_limit",
     "chat_loop",
     "delete_session",
     "family_of",
@@ -92,6 +100,7 @@ __all__ = [
     "list_sessions",
     "listen_on_loopback",
     "load_session",
+    "loaded_text",
     "new_session",
     "play_turn",
     "play_vocabulary",

@@ -16,8 +16,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -25,13 +25,20 @@ from typing import BinaryIO, Self
 from pydantic import ValidationError
 
 from studio.errors import PlayError
+from studio.play.limits import HostLimits
 from studio.play.protocol import (
     REPLY,
+    Branch,
+    BranchDone,
+    BranchesDone,
+    BranchesRequest,
+    BranchProgress,
     CancelRequest,
     Done,
     Failed,
     GenerateRequest,
     HostInfo,
+    LoadAdapterRequest,
     Prefilled,
     PrefillProgress,
     Sampling,
@@ -43,8 +50,10 @@ from studio.play.protocol import (
 from studio.workspace import PROJECT_ROOT
 
 GenerationEvent = Prefilled | Token | Done
-_Reply = HostInfo | Prefilled | PrefillProgress | Token | Done | Tokens | Failed
-_DONE_KINDS = (Done, Tokens, Failed)
+BranchEvent = BranchProgress | BranchDone
+_Reply = HostInfo | Prefilled | PrefillProgress | Token | Done | BranchEvent | BranchesDone | Tokens | Failed
+_Request = GenerateRequest | BranchesRequest | TokenizeRequest | LoadAdapterRequest | CancelRequest
+_DONE_KINDS = (Done, BranchesDone, Tokens, Failed, HostInfo)
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ class HostOptions:
         parked: conversations whose KV cache is kept aside.
         stall_seconds: a host that says nothing for so long while it has work is taken for hung.
         load_seconds: the same while it loads the file, which it does in silence.
+        adapter: a LoRA in GGUF form to lay over the file.
+        limits: memory and cores that the host may use; None means all.
     """
 
     context_tokens: int = 2048
@@ -64,6 +75,8 @@ class HostOptions:
     parked: int = 4
     stall_seconds: float = 120.0
     load_seconds: float = 600.0
+    adapter: Path | None = None
+    limits: HostLimits | None = None
 
 
 class _Process:
@@ -79,6 +92,8 @@ class _Process:
             str(threads),
             "--parked",
             str(options.parked),
+            *(["--lora", str(options.adapter.resolve())] if options.adapter else []),
+            *(options.limits.arguments() if options.limits else []),
         ]
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "studio.play.host", str(path), *settings],
@@ -112,7 +127,7 @@ class _Process:
         with self._queues_lock:
             self._queues.pop(number, None)
 
-    def send(self, request: GenerateRequest | TokenizeRequest | CancelRequest) -> None:
+    def send(self, request: _Request) -> None:
         """Write one request; a dead process is noticed by its reader, not here."""
         pipe = self._popen.stdin
         with self._write_lock:
@@ -206,6 +221,26 @@ class ModelHost:
             raise PlayError("The model host answered something else than token ids.", next_step="Try again.")
         return list(reply.ids)
 
+    def use_adapter(self, path: Path | None) -> HostInfo:
+        """Lay another adapter over the loaded model, or none, without loading the model again.
+
+        Replies that were asked for before are finished first, with the adapter that they were asked of.
+
+        Raises:
+            PlayError: it cannot be read or does not fit; the one before stays.
+        """
+        process, _ = self._running()
+        with _Open(process, next(self._numbers), self.options.stall_seconds, self.path) as call:
+            process.send(LoadAdapterRequest(id=call.number, path=str(path.resolve()) if path else ""))
+            reply = call.next()
+        if not isinstance(reply, HostInfo):
+            raise PlayError("The model host did not say what it loaded.", next_step="Try again.")
+        with self._lock:
+            self.options = replace(self.options, adapter=path)  # also for a host that has to be started again
+            if self._process is process:
+                self._info = reply
+        return reply
+
     def generate(
         self,
         prompt: str,
@@ -228,6 +263,22 @@ class ModelHost:
         call = _Open(process, number, self.options.stall_seconds, self.path)
         process.send(request)
         return Generation(call)
+
+    def branches(
+        self, branches: Sequence[Branch], max_tokens: int, *, stop: tuple[str, ...] = ()
+    ) -> Generator[BranchEvent, None, None]:
+        """Greedy replies to many prompts at once, in the order in which they end, and how far all of it is.
+
+        Leaving the loop early cancels what is left.
+
+        Raises:
+            PlayError: a prompt does not fit, or the host died or hung; the next request starts a new host.
+        """
+        process, _ = self._running()
+        with _Open(process, next(self._numbers), self.options.stall_seconds, self.path) as call:
+            process.send(BranchesRequest(id=call.number, branches=tuple(branches), max_tokens=max_tokens, stop=stop))
+            while isinstance(event := call.next(), BranchEvent):
+                yield event
 
     def close(self) -> None:
         """End the process; a later call would start a new one."""

@@ -15,7 +15,9 @@ from pathlib import Path
 import llama_cpp
 
 from studio.errors import PlayError
+from studio.play.branches import BranchContext
 from studio.play.kv_cache import SequenceCache
+from studio.play.lora import LoadedLora, take_off
 from studio.play.protocol import Sampling
 
 BATCH_TOKENS = 256
@@ -31,10 +33,12 @@ def _log(level: int, text: bytes) -> None:
 
 
 class Engine:
-    """One loaded GGUF with one context window."""
+    """One loaded GGUF with one context window, and the LoRA adapter that is laid over it, if any."""
 
-    def __init__(self, path: Path, *, context_tokens: int, threads: int, parked: int = 4) -> None:
+    def __init__(self, path: Path, *, context_tokens: int, threads: int, parked: int = 4, mapped: bool = True) -> None:
         """Load `path`; the window is `context_tokens` or what the model was trained for, whichever is smaller.
+
+        `mapped` maps the file into memory; otherwise its weights are read into memory of this process.
 
         Raises:
             PlayError: the file is not a GGUF that llama.cpp can run, or memory is too small for the window.
@@ -43,6 +47,8 @@ class Engine:
         llama_cpp.llama_backend_init()
         parameters = llama_cpp.llama_model_default_params()
         parameters.n_gpu_layers = 0
+        if not mapped:
+            parameters.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
         self._model = llama_cpp.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self._model:
             raise PlayError(
@@ -54,6 +60,7 @@ class Engine:
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self.trained_context_tokens: int = llama_cpp.llama_model_n_ctx_train(self._model)
         self.threads = threads
+        self._adapter: LoadedLora | None = None
         self._context = self._new_context(min(context_tokens, self.trained_context_tokens), path)
         self.context_tokens: int = llama_cpp.llama_n_ctx(self._context)
         self.cache = SequenceCache(self._context, parked=parked)
@@ -72,6 +79,50 @@ class Engine:
                 where=path.name,
             )
         return context
+
+    def lay_adapter(self, context: llama_cpp.llama_context_p) -> None:
+        """Let a context of this model compute with the adapter, if there is one. Raises `PlayError`."""
+        if self._adapter:
+            self._adapter.lay_over(context)
+
+    def use_adapter(self, path: Path | None) -> None:
+        """Lay an adapter over the model in place of the one before; None plays the model alone.
+
+        The model stays loaded, and every KV cache is forgotten.
+
+        Raises:
+            PlayError: it does not fit; the one before stays.
+        """
+        new, old = LoadedLora(self._model, path) if path else None, self._adapter
+        take_off(self._context)
+        self._adapter = new
+        self.lay_adapter(self._context)
+        self.cache.forget_all()
+        if old:
+            old.free()
+
+    @property
+    def forkable(self) -> bool:
+        """Whether conversations can share the beginning of a KV cache; a recurrent model has none to share."""
+        return not (llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(self._model))
+
+    def branch_context(self, *, cells: int, branches: int) -> BranchContext:
+        """A context of its own for many replies at once, the adapter laid over it; close it. Raises `PlayError`."""
+        context = BranchContext(
+            self._model, cells=cells, branches=branches, threads=self.threads, forkable=self.forkable
+        )
+        self.lay_adapter(context.handle)
+        return context
+
+    def check_length(self, tokens: int) -> None:
+        """Raises `PlayError` where a prompt of so many tokens is empty or leaves no room for a reply."""
+        if not tokens:
+            raise PlayError("There is nothing to continue: the prompt is empty.", next_step="Send a message.")
+        if tokens >= self.context_tokens:
+            raise PlayError(
+                f"The conversation has {tokens} tokens and the context window holds {self.context_tokens}.",
+                next_step="Shorten the system text or the message, or load the model with a larger window.",
+            )
 
     def metadata(self) -> dict[str, str]:
         """The GGUF's key-value pairs as strings; arrays are shortened by llama.cpp."""

@@ -8,10 +8,8 @@ Nothing else writes to the reply pipe: the file descriptor of standard output is
 from __future__ import annotations
 
 import argparse
-import codecs
 import os
 import queue
-import resource
 import sys
 import threading
 import time
@@ -22,13 +20,18 @@ from typing import TYPE_CHECKING, BinaryIO
 from pydantic import BaseModel, ValidationError
 
 from studio.errors import PlayError
+from studio.play.branch_replies import BranchReplies
+from studio.play.limits import add_arguments, limits_of, peak_memory_bytes
+from studio.play.overlay import fitting_overlay, with_adapter
 from studio.play.protocol import (
     REQUEST,
+    BranchesRequest,
     CancelRequest,
     Done,
     Failed,
     GenerateRequest,
     HostInfo,
+    LoadAdapterRequest,
     Prefilled,
     PrefillProgress,
     StopReason,
@@ -37,22 +40,24 @@ from studio.play.protocol import (
     Tokens,
     line_of,
 )
-from studio.play.stopping import StopStrings
+from studio.play.stopping import ReplyText
 from studio.workspace import sha256_file
 
 if TYPE_CHECKING:
     from studio.play.engine import Engine
 
+_Work = GenerateRequest | BranchesRequest | TokenizeRequest | LoadAdapterRequest
 _PARENT_KEYS = ("studio.", "general.source", "general.base_model", "general.license")
 
 
 class Host:
-    """Answers requests with one engine. `output` is the reply pipe."""
+    """Answers requests with one engine. `output` is the reply pipe, `model` what was loaded, without an adapter."""
 
-    def __init__(self, engine: Engine, output: BinaryIO) -> None:
+    def __init__(self, engine: Engine, output: BinaryIO, model: HostInfo) -> None:
         self._engine = engine
         self._output = output
-        self._waiting: queue.SimpleQueue[GenerateRequest | TokenizeRequest] = queue.SimpleQueue()
+        self._model = model
+        self._waiting: queue.SimpleQueue[_Work] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
 
     def send(self, message: BaseModel) -> None:
@@ -84,12 +89,25 @@ class Host:
                 self.send(Failed(id=request.id, what=error.what, why=error.why, next_step=error.next_step))
             self._cancelled.discard(request.id)
 
-    def _answer(self, request: GenerateRequest | TokenizeRequest) -> None:
+    def load_adapter(self, path: Path | None) -> HostInfo:
+        """Lay an adapter over the model, or none, and say what is loaded now. Raises `PlayError`."""
+        adapter = fitting_overlay(path, self._model) if path else None
+        self._engine.use_adapter(path)
+        return with_adapter(self._model, adapter)
+
+    def _answer(self, request: _Work) -> None:
+        if isinstance(request, LoadAdapterRequest):
+            loaded = self.load_adapter(Path(request.path) if request.path else None)
+            self.send(loaded.model_copy(update={"id": request.id}))
+            return
         if isinstance(request, TokenizeRequest):
             self.send(Tokens(id=request.id, ids=tuple(self._engine.tokenize(request.text))))
             return
-        generation = _Generation(self._engine, request, self._cancelled)
-        for message in generation.run():
+        if isinstance(request, BranchesRequest):
+            messages = BranchReplies(self._engine, request, self._cancelled).run()
+        else:
+            messages = _Generation(self._engine, request, self._cancelled).run()
+        for message in messages:
             self.send(message)
 
 
@@ -108,7 +126,7 @@ class _Generation:
     def run(self) -> Iterator[BaseModel]:
         """The messages to send, `Done` last."""
         prompt = self._engine.tokenize(self._request.prompt)
-        self._check_length(len(prompt))
+        self._engine.check_length(len(prompt))
         reused = 0
         if not self._is_cancelled():
             reused = self._engine.prefill(prompt, fresh=self._request.fresh, progress=self._goes_on)
@@ -122,26 +140,24 @@ class _Generation:
         yield self._done(reason, len(prompt), reused)
 
     def _reply(self) -> Generator[Token, None, StopReason]:
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        stops = StopStrings(self._request.stop)
+        said = ReplyText(self._request.stop)
         reason: StopReason = "context_full"
         for token in self._engine.generate(self._request.sampling, self._request.grammar):
             self._note_token()
             if self._engine.ends_turn(token):
                 reason = "end_of_turn"
                 break
-            text = stops.feed(decoder.decode(self._engine.piece(token)))
-            if text:
+            if text := said.feed(self._engine.piece(token)):
                 yield Token(id=self._request.id, text=text)
-            if stopped := self._stopped(stops):
+            if stopped := self._stopped(said):
                 reason = stopped
                 break
-        if rest := stops.flush():  # half a character, where the reply was cut in the middle of one, is left out
+        if rest := said.rest():
             yield Token(id=self._request.id, text=rest)
         return reason
 
-    def _stopped(self, stops: StopStrings) -> StopReason | None:
-        if stops.hit:
+    def _stopped(self, said: ReplyText) -> StopReason | None:
+        if said.hit:
             return "stop_string"
         if self._is_cancelled():
             return "cancelled"
@@ -158,15 +174,6 @@ class _Generation:
     def _is_cancelled(self) -> bool:
         return self._request.id in self._cancelled
 
-    def _check_length(self, tokens: int) -> None:
-        if not tokens:
-            raise PlayError("There is nothing to continue: the prompt is empty.", next_step="Send a message.")
-        if tokens >= self._engine.context_tokens:
-            raise PlayError(
-                f"The conversation has {tokens} tokens and the context window holds {self._engine.context_tokens}.",
-                next_step="Shorten the system text or the message, or load the model with a larger window.",
-            )
-
     def _seconds(self, moment: float) -> float:
         return max(0.0, moment - self._started)
 
@@ -180,7 +187,7 @@ class _Generation:
             prefill_seconds=self._seconds(self._prefilled),
             ttft_seconds=self._seconds(self._first) if self._count else 0.0,
             decode_seconds=max(0.0, self._last - self._first),
-            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_memory_bytes=peak_memory_bytes(),
         )
 
 
@@ -220,21 +227,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--context", type=int, default=2048, help="tokens of the context window")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--lora", type=Path, default=None, help="adapter to lay over the file, in GGUF form")
     parser.add_argument("--parked", type=int, default=4, help="conversations whose KV cache is kept aside")
+    add_arguments(parser)
     options = parser.parse_args(arguments)
     output = _private_output()
     started = time.perf_counter()
     try:
+        limits = limits_of(options)
+        limits.begin()
         from studio.play.engine import Engine
 
-        engine = Engine(options.file, context_tokens=options.context, threads=options.threads, parked=options.parked)
-        info = describe(engine, options.file, time.perf_counter() - started)
+        limits.hold_memory()
+        engine = Engine(
+            options.file, context_tokens=options.context, threads=options.threads, parked=options.parked,
+            mapped=not limits.memory_bytes,
+        )  # fmt: skip
+        host = Host(engine, output, describe(engine, options.file, time.perf_counter() - started))
+        info = host.load_adapter(options.lora)
     except (PlayError, OSError) as error:
         failed = Failed(id=0, **_sentences(error))
         output.write(line_of(failed))
         output.flush()
         return 1
-    host = Host(engine, output)
     threading.Thread(target=host.read_requests, args=(sys.stdin.buffer,), daemon=True).start()
     host.send(info)
     host.serve()

@@ -44,6 +44,11 @@ class SequenceCache:
         llama_cpp.llama_memory_clear(self._memory, True)
         self.tokens = []
 
+    def forget_all(self) -> None:
+        """Forget every conversation, parked ones too: the model is another one now."""
+        self._parked = []
+        self.clear()
+
     def select(self, wanted: Sequence[int], *, fresh: bool = False) -> int:
         """Make live whichever conversation shares the longest beginning with `wanted`, cut to that beginning.
 

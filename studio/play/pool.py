@@ -10,7 +10,8 @@ from typing import Self
 
 from studio.play.client import HostOptions, ModelHost
 
-_Key = tuple[Path, int, int, HostOptions]
+_Stamp = tuple[int, int]
+_Key = tuple[Path, _Stamp, _Stamp, HostOptions]
 
 
 class HostPool:
@@ -55,8 +56,13 @@ class HostPool:
 
 def _key(path: Path, options: HostOptions) -> _Key:
     path = path.resolve()
+    return path, _stamp(path), _stamp(options.adapter), options
+
+
+def _stamp(path: Path | None) -> _Stamp:
+    """When a file was written and its size; zeros where there is none: asking the host for anything then says so."""
     try:
-        status = path.stat()
+        status = path.stat() if path else None
     except OSError:
-        return path, 0, 0, options  # asking the host for anything then says that the file is missing
-    return path, status.st_mtime_ns, status.st_size, options
+        status = None
+    return (status.st_mtime_ns, status.st_size) if status else (0, 0)

@@ -45,6 +45,20 @@ class PromptRenderer:
         plain = [Message(one.role, self.renderer.as_plain_text(one.content)) for one in messages]
         return self.template.render(plain, add_generation_prompt=True)
 
+    def answer(self, messages: Sequence[Message], authored: str) -> str:
+        """What stands after `prompt(messages)` when the DM's turn is `authored`, its end included, as training has it.
+
+        Empty where the file's template writes an answered conversation otherwise than an open one. Raises
+        `StudioError`.
+        """
+        plain = [Message(one.role, self.renderer.as_plain_text(one.content)) for one in messages]
+        whole = self.template.render([*plain, Message("assistant", self.renderer.as_plain_text(authored))])
+        before, end = self.prompt(messages), self.template.end_of_turn
+        if not whole.startswith(before):
+            return ""
+        answer = whole[len(before) :]
+        return answer[: answer.find(end) + len(end)] if end in answer else answer.rstrip()
+
     @property
     def stop_strings(self) -> tuple[str, ...]:
         """The text that ends a turn, for files whose vocabulary does not mark its token as one that does."""

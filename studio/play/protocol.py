@@ -6,6 +6,7 @@ replies repeat. Only the host process imports llama_cpp; this module does not.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -49,6 +50,34 @@ class TokenizeRequest(_Line):
     text: str
 
 
+class Branch(_Line):
+    """One reply to write, and the words of the author that stand in its place."""
+
+    prompt: str = Field(description="The whole conversation as text, as in `GenerateRequest`.")
+    target: str = Field("", description="What the author wrote as the reply, end of turn included; empty: none.")
+
+
+class BranchesRequest(_Line):
+    """Greedy replies to many prompts at once, and the likelihood of what their authors wrote instead.
+
+    Prompts that begin alike and stand together are read once as far as they are alike.
+    """
+
+    kind: Literal["branches"] = "branches"
+    id: int
+    branches: tuple[Branch, ...] = Field(min_length=1)
+    max_tokens: int = Field(ge=1, le=131_072)
+    stop: tuple[str, ...] = ()
+
+
+class LoadAdapterRequest(_Line):
+    """Lay another adapter over the loaded model, or none; answered by a new `HostInfo`."""
+
+    kind: Literal["load_adapter"] = "load_adapter"
+    id: int
+    path: str = Field("", description="A LoRA in GGUF form; empty plays the model alone.")
+
+
 class CancelRequest(_Line):
     """End the generation with this id as soon as possible, waiting or running."""
 
@@ -56,8 +85,18 @@ class CancelRequest(_Line):
     id: int
 
 
+class AdapterInfo(_Line):
+    """A LoRA GGUF that is laid over the loaded file, as it describes itself."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    name: str = ""
+    parents: dict[str, str] = Field(default_factory=dict, description="Its metadata under `studio.`.")
+
+
 class HostInfo(_Line):
-    """Said once, when the model is loaded."""
+    """Said when the model is loaded, and again when an adapter is laid over it. `sha256` is the model file's alone."""
 
     kind: Literal["ready"] = "ready"
     id: int = 0
@@ -76,7 +115,15 @@ class HostInfo(_Line):
     threads: int
     load_seconds: float
     process_id: int
-    parents: dict[str, str] = Field(default_factory=dict, description="GGUF metadata that says what it was made from.")
+    parents: dict[str, str] = Field(
+        default_factory=dict, description="GGUF metadata that says what it was made from, the adapter's included."
+    )
+    adapter: AdapterInfo | None = None
+
+    @property
+    def played_sha256(self) -> str:
+        """What is played, by content: the file's hash, or with an adapter one that stands for both files."""
+        return joint_sha256(self.sha256, self.adapter.sha256) if self.adapter else self.sha256
 
 
 class Prefilled(_Line):
@@ -126,6 +173,44 @@ class Done(_Line):
         return (self.n_generated - 1) / self.decode_seconds if self.decode_seconds > 0 else 0.0
 
 
+class BranchProgress(_Line):
+    """How much of a `BranchesRequest` is done: tokens read and written, of those to read and at most to write."""
+
+    kind: Literal["branch_progress"] = "branch_progress"
+    id: int
+    done: int
+    total: int
+
+
+class BranchDone(_Line):
+    """One reply of a `BranchesRequest` is complete.
+
+    Seconds are this reply's share: of reading by its tokens, of every common step by the replies in it.
+    """
+
+    kind: Literal["branch"] = "branch"
+    id: int
+    index: int = Field(description="Place of the branch in the request, from 0.")
+    text: str
+    reason: StopReason
+    n_prompt: int
+    n_reused: int
+    n_generated: int
+    prefill_seconds: float
+    decode_seconds: float
+    peak_memory_bytes: int
+    target_nats: float = Field(0.0, description="Negative log-likelihood of the target, natural logarithm.")
+    target_tokens: int = Field(0, description="Tokens of the target; 0 where there was none, or it does not fit.")
+
+
+class BranchesDone(_Line):
+    """A `BranchesRequest` ended. Replies that were not complete when it was cancelled are not sent."""
+
+    kind: Literal["branches_done"] = "branches_done"
+    id: int
+    cancelled: bool = False
+
+
 class Tokens(_Line):
     """Answer to `TokenizeRequest`."""
 
@@ -144,13 +229,34 @@ class Failed(_Line):
     next_step: str = ""
 
 
-Request = Annotated[GenerateRequest | TokenizeRequest | CancelRequest, Field(discriminator="kind")]
-Reply = Annotated[
-    HostInfo | Prefilled | PrefillProgress | Token | Done | Tokens | Failed,
+Request = Annotated[
+    GenerateRequest | BranchesRequest | TokenizeRequest | LoadAdapterRequest | CancelRequest,
     Field(discriminator="kind"),
 ]
-REQUEST: TypeAdapter[GenerateRequest | TokenizeRequest | CancelRequest] = TypeAdapter(Request)
-REPLY: TypeAdapter[HostInfo | Prefilled | PrefillProgress | Token | Done | Tokens | Failed] = TypeAdapter(Reply)
+Reply = Annotated[
+    HostInfo
+    | Prefilled
+    | PrefillProgress
+    | Token
+    | Done
+    | BranchProgress
+    | BranchDone
+    | BranchesDone
+    | Tokens
+    | Failed,
+    Field(discriminator="kind"),
+]
+REQUEST: TypeAdapter[GenerateRequest | BranchesRequest | TokenizeRequest | LoadAdapterRequest | CancelRequest] = (
+    TypeAdapter(Request)
+)
+REPLY: TypeAdapter[
+    HostInfo | Prefilled | PrefillProgress | Token | Done | BranchProgress | BranchDone | BranchesDone | Tokens | Failed
+] = TypeAdapter(Reply)
+
+
+def joint_sha256(model: str, adapter: str) -> str:
+    """One SHA-256 for a model file with an adapter over it, from the two files' own."""
+    return hashlib.sha256(f"{model}+{adapter}".encode()).hexdigest()
 
 
 def line_of(message: BaseModel) -> bytes:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from studio.errors import StudioError
 from studio.play.client import HostOptions, ModelHost
 from studio.play.events import NoteEvent, PlayEvent, RollEvent, TokenEvent, TurnEndEvent, TurnStatistics, WindowEvent
+from studio.play.protocol import HostInfo
 from studio.play.runtime import play_turn
 from studio.play.session import ChatMessage, ChatSession, ModelStamp, PlaySettings, new_session
 from studio.scenarios import MarkdownParser, SystemContext, TrainingScenario, Vocabulary, load_vocabulary
@@ -100,6 +101,14 @@ def run_script(
     return Transcript(title=session.title, model=stamp, seed=seed, settings=session.settings, turns=turns)
 
 
+def loaded_text(info: HostInfo) -> str:
+    """Which file is loaded, and which adapter over it, with the beginnings of their hashes."""
+    text = f"{Path(info.path).name} (SHA-256 {info.sha256[:12]})"
+    if info.adapter is None:
+        return text
+    return f"{text} with the adapter {info.adapter.name} (SHA-256 {info.adapter.sha256[:12]})"
+
+
 def _play_line(
     session: ChatSession, line: str, host: ModelHost, vocabulary: Vocabulary, on_event: Callable[[PlayEvent], None]
 ) -> ScriptTurn:
@@ -134,6 +143,7 @@ def transcript_markdown(transcript: Transcript, *, with_speed: bool = False) -> 
         f"# {transcript.title}",
         "",
         f"- Model: `{model.path}`, SHA-256 `{model.sha256}`",
+        *([f"- Adapter: `{model.adapter}`, SHA-256 `{model.adapter_sha256}`"] if model.adapter_sha256 else []),
         f"- Seed {transcript.seed}, temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, "
         f"top-k {sampling.top_k}, min-p {sampling.min_p:g}, repeat penalty {sampling.repeat_penalty:g}, "
         f"window {model.context_tokens} tokens, {model.threads} threads",

@@ -36,6 +36,8 @@ class ModelStamp(_Kept):
     context_tokens: int
     threads: int = Field(0, description="Processor threads; another number may round differently.")
     parents: dict[str, str] = Field(default_factory=dict)
+    adapter: str = Field("", description="The adapter that was laid over the file, such as tavern/checkpoint-40.")
+    adapter_sha256: str = ""
 
     @classmethod
     def of(cls, info: HostInfo, shown_path: str = "") -> ModelStamp:
@@ -47,6 +49,8 @@ class ModelStamp(_Kept):
             context_tokens=info.context_tokens,
             threads=info.threads,
             parents=info.parents,
+            adapter=info.adapter.name if info.adapter else "",
+            adapter_sha256=info.adapter.sha256 if info.adapter else "",
         )
 
 

@@ -1,7 +1,8 @@
-"""Stop strings in a stream: text is held back only while it may still become one."""
+"""Tokens of a reply -> its text: whole characters, and held back only while they may still become a stop string."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 
 
@@ -31,6 +32,27 @@ class StopStrings:
         text = self.feed(piece)
         held, self._held = self._held, ""
         return text + held
+
+
+class ReplyText:
+    """The text of one reply, fed with the bytes of token after token."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._stops = StopStrings(stops)
+
+    @property
+    def hit(self) -> bool:
+        """Whether a stop string has come."""
+        return self._stops.hit
+
+    def feed(self, piece: bytes) -> str:
+        """The text that may be shown now."""
+        return self._stops.feed(self._decoder.decode(piece))
+
+    def rest(self) -> str:
+        """What was held back; half a character, where the reply was cut in the middle of one, is left out."""
+        return self._stops.flush()
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -14,6 +14,7 @@ import pytest
 
 from studio.bases import BaseModel
 from studio.conversion.adapter import read_adapter
+from studio.conversion.lora_gguf import LoraType, lora_to_gguf
 from studio.conversion.merge import merge_to_gguf
 from studio.workspace import Workspace, sha256_file
 
@@ -46,6 +47,20 @@ class Bench:
         path = self.workspace.root / "merged" / f"{name}.f16.gguf"
         if not path.exists():
             merge_to_gguf(self.bases[name], read_adapter(self.adapters[name]), path)
+        return path
+
+    def unmerged(self, name: str) -> Path:
+        """The f16 file of a base alone."""
+        path = self.workspace.root / "unmerged" / f"{name}.f16.gguf"
+        if not path.exists():
+            merge_to_gguf(self.bases[name], None, path)
+        return path
+
+    def lora(self, name: str, kind: LoraType = "F16") -> Path:
+        """A base's adapter as a LoRA GGUF."""
+        path = self.workspace.root / "lora" / f"{name}.{kind}.lora.gguf"
+        if not path.exists():
+            lora_to_gguf(self.bases[name], read_adapter(self.adapters[name]), path, output_type=kind)
         return path
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +53,29 @@ def within(report: ParityReport, name: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def reference(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> ParityReference:
-    return make(bench, SMOLLM2, tmp_path_factory.mktemp("reference"))
+def reference_of(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ParityReference]:
+    return cache(lambda name: make(bench, name, tmp_path_factory.mktemp("reference")))
+
+
+@pytest.fixture(scope="module")
+def reference(reference_of: Callable[[str], ParityReference]) -> ParityReference:
+    return reference_of(SMOLLM2)
 
 
 @pytest.mark.parametrize("name", ["tiny-llama", "tiny-qwen2", "tiny-qwen3", "tiny-gemma3", "gemma3-270m"])
-def test_every_family_says_in_llama_cpp_what_it_says_in_transformers(bench: Bench, name: str, tmp_path: Path) -> None:
-    report = compare_with(make(bench, name, tmp_path), bench.merged(name), threads=1)
+def test_every_family_says_in_llama_cpp_what_it_says_in_transformers(
+    bench: Bench, name: str, reference_of: Callable[[str], ParityReference]
+) -> None:
+    report = compare_with(reference_of(name), bench.merged(name), threads=1)
+    assert report.agrees, report
+    assert within(report, name), report
+
+
+@pytest.mark.parametrize("name", ["tiny-llama", "tiny-qwen2", "tiny-qwen3", "tiny-gemma3", "gemma3-270m", SMOLLM2])
+def test_the_adapter_laid_over_its_base_says_what_the_merged_model_says(
+    bench: Bench, name: str, reference_of: Callable[[str], ParityReference]
+) -> None:
+    report = compare_with(reference_of(name), bench.unmerged(name), adapter=bench.lora(name), threads=1)
     assert report.agrees, report
     assert within(report, name), report
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from studio.bases import BaseModel
 from studio.play import (
     ChatMessage,
     ChatSession,
@@ -21,6 +22,7 @@ from studio.play import (
 )
 from studio.scenarios import MarkdownParser
 from studio.workspace import Workspace, atomic_write
+from tests.adapters import put_checkpoint
 from tests.pages.visit import Visit
 
 BASE_FILE = "base/smollm2-135m-instruct/base.gguf"
@@ -150,6 +152,24 @@ def test_a_session_whose_file_is_gone_goes_on_with_another_and_says_so(
     visit = Visit("play", chat="one")
     assert any("mine.Q8_0.gguf" in one.value.replace("\\", "") for one in visit.app.info)
     assert "b179c9523d0e6a0f" in visit.words
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_a_training_can_be_played_before_there_is_a_file(
+    workspace: Workspace, smollm2: BaseModel, save_chat: SaveChat
+) -> None:
+    put_checkpoint(workspace, smollm2)
+    save_chat("one")
+    visit = Visit("play", chat="one", model="checkpoints/tavern/checkpoint-40")
+    assert "tavern, checkpoint 40 (not yet a file)" in visit.words
+    visit.app.chat_input[0].set_value("I look around.")
+    visit.run()
+    stamp = load_session(workspace, "one").model
+    assert stamp is not None
+    assert stamp.adapter == "tavern/checkpoint-40"
+    assert stamp.sha256[:16] in visit.words
+    assert stamp.adapter_sha256[:16] in visit.words
+    assert "tavern, checkpoint 40" in Visit("play", chat="one").words
 
 
 def test_a_file_that_is_no_model_takes_nothing_down(workspace: Workspace, save_chat: SaveChat) -> None:

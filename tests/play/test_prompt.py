@@ -42,6 +42,17 @@ def test_token_ids_equal_those_of_training_for_every_conversation(loaded: tuple[
         assert host.tokenize(prompt) == trained.ids
 
 
+def test_an_authors_turn_is_scored_over_the_tokens_that_carry_loss(loaded: tuple[BaseModel, ModelHost]) -> None:
+    base, host = loaded
+    renderer = PromptRenderer.for_file(host.info())
+    trained = render_conversation(HOSTILE[:3], base.tokenizer(), base.template())
+    prompt, answer = renderer.prompt(HOSTILE[:2]), renderer.answer(HOSTILE[:2], HOSTILE[2].content)
+    start = len(host.tokenize(prompt))
+    scored = range(start, len(host.tokenize(prompt + answer)))
+    assert [place for place, carries in enumerate(trained.mask) if carries] == list(scored)
+    assert host.tokenize(prompt + answer)[start:] == trained.ids[start : scored.stop]
+
+
 def test_the_file_and_the_training_tokenizer_agree_on_what_a_control_token_is(
     loaded: tuple[BaseModel, ModelHost],
 ) -> None:
@@ -62,6 +73,7 @@ def test_a_file_of_another_family_is_rendered_with_its_own_template() -> None:
     template = "{{ bos_token }}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}<dm>"
     renderer = PromptRenderer.for_file(unknown(chat_template=template, bos_token="<s>"))  # noqa: S106 - a token of text
     assert renderer.prompt([Message("user", " Hello ")]) == "<s><user>Hello<dm>"
+    assert renderer.answer([Message("user", " Hello ")], "Hi.") == ""  # an answered turn has another header than `<dm>`
 
 
 def test_a_template_of_a_file_cannot_reach_out_of_its_sandbox() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ from studio.play import (
 )
 from studio.scenarios import MarkdownParser, load_vocabulary
 from studio.ui.live_turn import LiveTurn, session_html, statistics_sentence, turn_notes
-from studio.ui.playable import Playable, find_playable, list_playable, played_with
+from studio.ui.playable import Playable, find_playable, list_choices, list_playable, played_with
 from studio.ui.sampling import VOICES
 from studio.ui.tables import new_table, same_table
 from studio.workspace import Workspace, atomic_write, sha256_file
@@ -54,6 +55,38 @@ def test_a_session_goes_on_with_the_file_it_was_played_with(files: list[Playable
         chosen = played_with(files, stamp(one.path.name, sha256_file(one.path)))
         assert chosen is not None
         assert chosen.path == one.path
+
+
+@pytest.fixture
+def checkpoints(empty_workspace: Workspace, files: list[Playable]) -> list[Path]:
+    """Adapters of two runs, of which one, called as the files' folder, was made a file."""
+    found = [empty_workspace.checkpoints_dir / name for name in ("a/adapter", "c/adapter", "c/checkpoint-40")]
+    for folder in found:
+        atomic_write(folder / "adapter_model.safetensors", b"weights")
+        atomic_write(folder / "adapter_config.json", b"{}")
+    return found
+
+
+def test_adapters_are_offered_where_there_is_no_file_of_them(
+    empty_workspace: Workspace, checkpoints: list[Path]
+) -> None:
+    offered = {one.id: one for one in list_choices(empty_workspace) if one.is_adapter}
+    assert {one.path for one in offered.values()} == set(checkpoints[1:])
+    chosen = offered["checkpoints/c/checkpoint-40"]
+    assert (chosen.title, chosen.bytes) == ("c, checkpoint 40 (not yet a file)", 7)
+    assert find_playable(empty_workspace, chosen.id) == chosen
+    assert not any(one.is_adapter for one in list_playable(empty_workspace))
+
+
+def test_a_session_goes_on_with_the_adapter_it_was_played_with(
+    empty_workspace: Workspace, checkpoints: list[Path]
+) -> None:
+    files = list_choices(empty_workspace)
+    with_adapter = stamp("base.gguf").model_copy(update={"adapter": "c/checkpoint-40"})
+    chosen = played_with(files, with_adapter)
+    assert chosen is not None
+    assert chosen.path == checkpoints[2]
+    assert played_with(files, with_adapter.model_copy(update={"adapter": "c/checkpoint-41"})) is None
 
 
 def test_a_file_that_was_made_anew_under_its_name_is_taken(files: list[Playable]) -> None:
