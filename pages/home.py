@@ -11,6 +11,7 @@ BADGES: dict[State, tuple[str, Color, str]] = {
     "done": ("ready", "green", ":material/check:"),
     "next": ("next", "violet", ":material/arrow_forward:"),
 }
+IN_A_ROW = 4
 
 
 def card(number: int, step: Step) -> None:
@@ -42,6 +43,7 @@ with st.container(border=True, key="next_step"), st.container(horizontal=True, v
         st.caption(following.status)
     if st.button(following.action, type="primary", key="next", icon=f":material/{following.icon}:"):
         st.switch_page(following.page)
-for number, (column, step) in enumerate(zip(st.columns(5), found, strict=True), start=1):
-    with column:
-        card(number, step)
+for start in range(0, len(found), IN_A_ROW):
+    for number, column in enumerate(st.columns(IN_A_ROW)[: len(found) - start], start=start):
+        with column:
+            card(number + 1, found[number])

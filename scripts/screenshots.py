@@ -16,6 +16,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from studio.validation.card import REPORT_FILE  # noqa: E402
+from studio.validation.jobs import EVALUATION_KIND  # noqa: E402
 from studio.workspace import Workspace  # noqa: E402
 from tests.e2e.driver import Scheme, StudioServer, browsing, keyed, launch_browser, press, settle, type_at_end, visit  # noqa: E402
 
@@ -105,6 +107,29 @@ def models(page: Page) -> None:
     expect(page.locator(".facts").first).to_be_visible()
 
 
+def measure(page: Page) -> None:
+    visit(page, "/measure")
+    expect(keyed(page, "measure_form")).to_be_visible()
+    expect(page.locator("[class*=st-key-row_evaluate-]").first).to_be_visible()
+
+
+def report(page: Page) -> None:
+    visit(page, f"/measure?report={_newest_report()}")
+    expect(keyed(page, "report_chart").locator(".js-plotly-plot")).to_be_visible()
+
+
+def figures(page: Page) -> None:
+    report(page)
+    keyed(page, "report_chart").evaluate("one => one.scrollIntoView({block: 'start'})")
+
+
+def _newest_report() -> str:
+    found = sorted(WORKSPACE.jobs_dir.glob(f"{EVALUATION_KIND}-*/{REPORT_FILE}"), key=lambda one: one.stat().st_mtime)
+    if not found:
+        sys.exit("There is no report card to show. Make it with `make reference ONLY=report`, then go on.")
+    return found[-1].parent.name
+
+
 def play(page: Page) -> None:
     visit(page, f"/play?model=gguf/{RUN}/{RUN}.Q8_0.gguf")
     keyed(page, "play_scene").get_by_role("combobox").click()
@@ -136,7 +161,7 @@ PICTURES: dict[str, Callable[[Page], None]] = {
     one.__name__: one
     for one in (
         overview, scenarios, party, tokens, side_by_side, library, dataset, dataset_row, coverage, balance, variations,
-        train, run, models, play, setup,
+        train, run, models, measure, report, figures, play, setup,
     )
 }  # fmt: skip
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.layout import vocabulary
-from studio.ui.measure import Behind, answers, stress_block, turn_block
+from studio.ui.measure import answers, stress_block, turn_block
 from studio.ui.wording import plain
 from studio.validation import ModelResult, ReportCard
+from studio.validation.behind import Behind
 
 PAGE_SIZE = 10
 _STYLE = Path(__file__).with_name("measure.css")

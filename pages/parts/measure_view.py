@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import streamlit as st
 
-from pages.parts.layout import facts, header, show_error
+from pages.parts.layout import header, show_error
 from pages.parts.measure_list import downloads, read_card
 from pages.parts.measure_report import report_view
+from pages.parts.measure_speed import speed_view
 from pages.parts.measure_work import ended_early, find_measurement, watch
 from studio.errors import StudioError
-from studio.ui.job_list import SeenJob
-from studio.ui.measure import measured_title, speed_rows, speed_sentences, too_large
-from studio.ui.wording import count, plain
+from studio.ui.measure import measured_title
 from studio.validation import load_benchmark
 from studio.validation.jobs import EVALUATION_KIND
 
@@ -39,24 +36,10 @@ def measure_view(name: str) -> None:
     elif one.state.kind == EVALUATION_KIND:
         report_view(read_card(one.job.directory))
     else:
-        _speed_view(one)
+        speed_view(load_benchmark(one.job.directory))
 
 
 def _back() -> None:
     if st.button("All reports", key="all_reports", icon=":material/arrow_back:", type="tertiary"):
         st.query_params.clear()
         st.rerun()
-
-
-def _speed_view(one: SeenJob) -> None:
-    report = load_benchmark(one.job.directory)
-    for sentence in speed_sentences(report):
-        st.info(plain(sentence), icon=":material/speed:")
-    st.dataframe(speed_rows(report), hide_index=True, key="speed_table")
-    for sentence in too_large(report):
-        st.warning(plain(sentence), icon=":material/memory:")
-    st.caption(
-        "The speed of this computer at this hour, the middle of "
-        f"{count(report.settings.rounds, 'round')}. {plain(report.statement)}"
-    )
-    facts([("measured", f"{datetime.fromtimestamp(report.created):%d %b %Y, %H:%M}")])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pages.parts.layout import library, show_error, workspace
+from pages.parts.measure_history import digests
 from studio.bases import list_bases
 from studio.errors import StudioError
 from studio.play import list_sessions
 from studio.training import list_runs
 from studio.ui.job_list import look_at
-from studio.ui.overview import Facts
+from studio.ui.overview import Facts, measured_words
 from studio.ui.playable import list_playable
 
 
@@ -25,7 +26,13 @@ def read_facts() -> Facts:
         running=sum(not one.state.is_finished for one in look_at(run.job for run in runs)),
         models=_told_count(lambda: sum(not one.is_base for one in list_playable(here))),
         chats=len(list_sessions(here)),
+        measured=_last_measured(),
     )
+
+
+def _last_measured() -> str:
+    newest_first = sorted(digests().values(), key=lambda one: one.created, reverse=True)
+    return next(filter(None, map(measured_words, newest_first)), "")
 
 
 def _told_count(count: Callable[[], int]) -> int:

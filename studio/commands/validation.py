@@ -7,7 +7,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from studio.commands import Command, Context, Exit, clock_text, size_text, table
-from studio.conversion import find_model
+from studio.conversion import locate_playable
 from studio.errors import ConfigError
 from studio.jobs import Job, JobState
 from studio.validation import (
@@ -18,6 +18,7 @@ from studio.validation import (
     BenchmarkSettings,
     CactusReport,
     EvaluationSettings,
+    ModelResult,
     ModelValidator,
     ReportCard,
     difference_text,
@@ -27,19 +28,24 @@ from studio.validation import (
     start_benchmark,
     start_evaluation,
 )
+from studio.validation.breakdown import type_differences
+from studio.validation.reach import reach_sentences
 
-_MODEL_HELP = "a GGUF file, a model's name, a run's name, or a base model's name"
+_MODEL_HELP = "a GGUF file, the name of a model, a run or a base model, or an adapter such as RUN/checkpoint-40"
 _POLL_SECONDS = 0.2
 _PLAIN_SECONDS = 5.0
 _HEADLINES = (
     "turn_right", "call_accuracy", "call_recall", "call_exact", "outcome_told", "invented_numbers", "faithful",
-    "out_of_role", "english", "repetition",
+    "out_of_role", "english", "repetition", "perplexity", "bits_per_character",
 )  # fmt: skip
 
 
 def _configure_evaluate(parser: ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
-    parser.add_argument("--baseline", metavar="MODEL", help="compare with this model on the same turns")
+    parser.add_argument("models", nargs="+", metavar="MODEL", help=f"{_MODEL_HELP}; several stand side by side")
+    parser.add_argument(
+        "--baseline", metavar="MODEL",
+        help="compare with this model on the same turns (default: of several models, the first is the baseline)",
+    )  # fmt: skip
     parser.add_argument(
         "--scenarios", nargs="+", type=Path, default=[], metavar="PATH",
         help="scenario files or folders (default: data/validation, which is never trained on)",
@@ -51,10 +57,12 @@ def _configure_evaluate(parser: ArgumentParser) -> None:
 
 
 def _evaluate(options: Namespace, context: Context) -> int:
-    model = _found(context, options.model)
-    models = [_found(context, options.baseline), model] if options.baseline else [model]
-    if len(set(models)) < len(models):
+    named = [options.baseline] if options.baseline else []
+    models = [_found(context, one) for one in [*named, *options.models]]
+    if options.baseline and models[0] in models[1:]:
         raise ConfigError("A model cannot be its own baseline.", next_step="Name another one with --baseline.")
+    if len(set(models)) < len(models):
+        raise ConfigError("A model is named twice.", next_step="Name every model once.")
     given = {"max_turns": options.max_turns, "max_tokens": options.max_tokens, "threads": options.threads}
     settings = EvaluationSettings(
         stress=not options.no_stress, **{key: value for key, value in given.items() if value is not None}
@@ -79,32 +87,59 @@ def _card_text(card: ReportCard) -> str:
 
 
 def _comparison_lines(card: ReportCard) -> list[str]:
-    if card.baseline is None or len(card.models) < 2:
-        return []
-    model = card.models[1]
+    baseline = card.baseline.model.label if card.baseline else ""
+    compared = [line for model in card.models[1:] for line in _compared_lines(model, baseline)]
+    return [*compared, *reach_sentences(card)]
+
+
+def _compared_lines(model: ModelResult, baseline: str) -> list[str]:
+    """A model against the baseline, property by property, and where to look."""
     rows = [
         (CHECKS[one.name].title, difference_text(one.difference.value, one.difference.interval), one.verdict)
         for one in model.comparisons
     ]
     lost = sorted({key for one in model.regressions for key in one.lost})
     conclusion = f"Worse than the baseline; look at {', '.join(lost[:5])}." if lost else "Nothing is shown to be worse."
-    title = f"{model.model.label} against {card.baseline.model.label}"
-    return ["", table(rows, (title, "DIFFERENCE", "VERDICT")), conclusion]
+    title = f"{model.model.label} against {baseline}"
+    return ["", table(rows, (title, "DIFFERENCE", "VERDICT")), conclusion, *_type_lines(model)]
+
+
+def _type_lines(model: ModelResult) -> list[str]:
+    """Scenario types in which a model is worse, each judged by itself; they decide nothing."""
+    return [
+        f"In {kind or 'scenarios without a type'}: worse in {CHECKS[one.name].title!r} "
+        f"({difference_text(one.difference.value, one.difference.interval)})."
+        for kind, one in type_differences(model)
+        if one.verdict == "worse"
+    ]
 
 
 def _configure_benchmark(parser: ArgumentParser) -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help=f"{_MODEL_HELP}; the first is the baseline")
     parser.add_argument("--rounds", type=_count, default=None, metavar="N", help="times that everything is measured")
     parser.add_argument(
-        "--prompt-tokens", nargs="+", type=_count, default=None, metavar="N", help="lengths of the prompts"
-    )
-    parser.add_argument("--threads", nargs="+", type=_count, default=None, metavar="N", help="processor threads to try")
+        "--prompt-tokens", nargs="+", type=_count, default=None, metavar="N",
+        help="lengths of the prompts; writing is measured behind each of them (default: 128 512 1024)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads", nargs="+", type=_count, default=None, metavar="N",
+        help="processor threads to try (default: one, and one per core)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", nargs="+", default=(), metavar="NAME", dest="devices",
+        help="also run every model under the memory limit of these device classes (optimization profiles), or of 'all'",
+    )  # fmt: skip
 
 
 def _benchmark(options: Namespace, context: Context) -> int:
     models = [_found(context, one) for one in options.models]
-    given = {"rounds": options.rounds, "context_lengths": options.prompt_tokens, "threads": options.threads}
-    settings = BenchmarkSettings.model_validate({key: value for key, value in given.items() if value is not None})
+    given = {
+        "rounds": options.rounds,
+        "context_lengths": sorted(set(options.prompt_tokens or ())),
+        "threads": sorted(set(options.threads or ())),
+        "devices": options.devices,
+    }
+    settings = BenchmarkSettings.model_validate({key: value for key, value in given.items() if value})
     job = start_benchmark(context.workspace, models, settings)
     state = _follow(job, context, "Measuring")
     if state.status != "done":
@@ -129,8 +164,39 @@ def _benchmark_text(report: BenchmarkReport) -> str:
         for one in report.rows
     ]
     header = ("MODEL", "THREADS", "PROMPT", "READ TOKENS/S", "WRITE TOKENS/S", "FIRST TOKEN", "LOAD", "MEMORY")
-    small = [f"{one.model} needs too much memory for {one.profile}." for one in report.devices if not one.fits]
-    return "\n".join([table(rows, header), *small, report.statement])
+    imitated = {one.device for one in report.simulated}
+    small = [
+        f"{one.model} needs too much memory for {one.profile}."
+        for one in report.devices
+        if not one.fits and one.profile not in imitated
+    ]
+    return "\n".join([table(rows, header), *small, report.statement, *_device_lines(report)])
+
+
+def _device_lines(report: BenchmarkReport) -> list[str]:
+    if not report.simulated:
+        return []
+    rows = [
+        (
+            one.title or one.device,
+            one.model,
+            "fits" if one.fits else "does not fit",
+            f"{size_text(one.peak_memory_bytes)} of {size_text(one.limit_bytes)}",
+            f"{one.threads} of {one.device_threads}",
+            f"{one.window_tokens}",
+            f"{one.prefill_per_second:.0f}{_ratio(one.prefill_ratio)}" if one.prefill_per_second else "-",
+            f"{one.decode_per_second:.1f}{_ratio(one.decode_ratio)}" if one.decode_per_second else "-",
+            f"{one.ttft_seconds:.2f} s" if one.ttft_seconds else "-",
+            f"{one.load_seconds:.1f} s" if one.load_seconds else "-",
+        )
+        for one in report.simulated
+    ]
+    header = (
+        "DEVICE", "MODEL", "VERDICT", "MEMORY", "CORES", "WINDOW", "READ TOKENS/S", "WRITE TOKENS/S", "FIRST TOKEN",
+        "LOAD",
+    )  # fmt: skip
+    refused = [one.verdict for one in report.simulated if not one.fits]
+    return ["", table(rows, header), *refused, report.device_statement]
 
 
 def _ratio(ratio: float | None) -> str:
@@ -138,11 +204,11 @@ def _ratio(ratio: float | None) -> str:
 
 
 def _configure_cactus(parser: ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help=_MODEL_HELP)
+    parser.add_argument("model", metavar="MODEL", help="a GGUF file, or the name of a model, a run or a base model")
 
 
 def _cactus(options: Namespace, context: Context) -> int:
-    report = ModelValidator(context.workspace).test_cactus_compatibility(_found(context, options.model))
+    report = ModelValidator(context.workspace).test_cactus_compatibility(options.model)
     context.show(_cactus_text(report), report)
     return Exit.DONE if report.passes else Exit.FINDINGS
 
@@ -211,7 +277,7 @@ def _unfinished(state: JobState, context: Context) -> int:
 
 
 def _found(context: Context, name: str) -> Path:
-    return find_model(context.workspace, name).resolve()
+    return locate_playable(context.workspace, name).resolve()
 
 
 def _placed(context: Context, path: Path) -> Path:

@@ -1,8 +1,9 @@
 """Whether two requests mean the same, argument by argument: the structural match of function-calling benchmarks.
 
 As in the Berkeley Function Calling Leaderboard (AST evaluation): names are compared, then each value by its declared
-type; a missing required argument, a wrong value and an argument nobody asked for are three different faults. What the
-rules leave to the DM's taste, the difficulty class above all, is compared too: the author's choice is the key.
+type; a missing required argument, a wrong value and an argument nobody asked for are three different faults. Otherwise
+than there the key is one call, not a list of accepted values, and free text may differ a little. What the rules leave
+to the DM's taste, the difficulty class above all, is compared too: the author's choice is the key.
 """
 
 from __future__ import annotations

@@ -48,6 +48,11 @@ class GivenRoll:
         return self.line.total >= int(difficulty)
 
 
+def scenario_of(key: str) -> str:
+    """The scenario of a turn by the turn's key; empty when the key names none."""
+    return key.rpartition("#")[0]
+
+
 @dataclass(frozen=True)
 class TurnCase:
     """One DM turn to be written. `index` counts the turns of the conversation from 0; `line` is the file's, from 1."""

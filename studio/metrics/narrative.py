@@ -35,6 +35,8 @@ _SECOND_PERSON = re.compile(r"\b(?:you|your|yours|you're|you've|you'll)\b", re.I
 SAME_TURN = 90
 """Similarity (percent) at which a turn counts as a copy of an earlier turn, the DM's or the player's."""
 NGRAM = 4
+MOSTLY = 0.5
+"""Share of English words under which a turn counts as written in another language."""
 
 
 class NarrativeVerdict(BaseModel):
@@ -59,6 +61,17 @@ class NarrativeVerdict(BaseModel):
         """Names, belongings and hit points agree with the sheets."""
         return not (self.misspelled_names or self.foreign_items or self.wrong_hit_points)
 
+    @property
+    def other_language(self) -> bool:
+        """Most of what can be judged is not English."""
+        return self.english is not None and self.english < MOSTLY
+
+    @property
+    def faultless(self) -> bool:
+        """Says something new, in English and in the Dungeon Master's role, that agrees with the sheets."""
+        strays = self.copies_earlier_turn or self.other_language or self.out_of_role or self.speaks_for_player
+        return self.faithful and not strays
+
 
 def judge_narrative(case: TurnCase, text: str) -> NarrativeVerdict:
     """Look at the prose of one turn. Never raises."""
@@ -68,7 +81,7 @@ def judge_narrative(case: TurnCase, text: str) -> NarrativeVerdict:
         words=len(spoken),
         length_ratio=len(spoken) / len(authored) if authored else 0.0,
         repetition=repetition(spoken),
-        copies_earlier_turn=_copies(text, [one.content for one in case.context if one.role in ("assistant", "user")]),
+        copies_earlier_turn=_copies(prose, [one.content for one in case.context if one.role in ("assistant", "user")]),
         misspelled_names=tuple(name_faults(prose, case)),
         foreign_items=tuple(item_faults(prose, case)),
         wrong_hit_points=tuple(hit_point_faults(prose, case)),
@@ -111,10 +124,16 @@ def player_speech(text: str, players: Sequence[str]) -> list[str]:
     return found
 
 
-def _copies(text: str, earlier: Sequence[str]) -> bool:
-    """Whether the text was said before; a short one ("Yes.") counts only when it is just what was said last."""
+def _copies(prose: str, earlier: Sequence[str]) -> bool:
+    """Whether the prose was told before; a short one ("Yes.") counts only when it is just what was said last.
+
+    Requests are left out on both sides: two attacks on the same goblin are asked for in the same words.
+    """
     from rapidfuzz import fuzz
 
-    if earlier and text.strip() and text.strip() == earlier[-1].strip():
+    text, told = prose.strip(), [_REQUEST.sub(" ", before).strip() for before in earlier]
+    if not text:
+        return False
+    if told and text == told[-1]:
         return True
-    return any(fuzz.ratio(text, before, score_cutoff=SAME_TURN) >= SAME_TURN for before in earlier if len(before) > 40)
+    return any(fuzz.ratio(text, before, score_cutoff=SAME_TURN) >= SAME_TURN for before in told if len(before) > 40)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from studio.metrics.figures import Figure, average, share
+from studio.metrics.figures import Figure, average, f1, share
+from studio.metrics.likelihood import bits_per_character, perplexity
 from studio.metrics.narrative import distinct_n
-from studio.metrics.statistics import bootstrap_interval
 from studio.metrics.tools import (
     ArgumentScore,
     ConfusionMatrix,
@@ -47,6 +46,12 @@ class Summary(BaseModel):
     arguments: tuple[ArgumentScore, ...] = ()
     confusion: ConfusionMatrix
 
+    @field_validator("figures")
+    @classmethod
+    def _complete(cls, found: dict[str, Figure]) -> dict[str, Figure]:
+        """Reports that were written before a figure was measured have nothing to count there."""
+        return {name: found.get(name, nothing) for name, nothing in figures([], 0).items()} | found
+
 
 def summarize(verdicts: Sequence[TurnVerdict], seed: int) -> Summary:
     """The figures of one model. The same verdicts and seed give the same figures, intervals included."""
@@ -64,7 +69,8 @@ def summarize(verdicts: Sequence[TurnVerdict], seed: int) -> Summary:
 
 def figures(verdicts: Sequence[TurnVerdict], seed: int) -> dict[str, Figure]:
     """All figures by name, in the order in which reports show them."""
-    found = [*_decision(verdicts, seed), *_calls(verdicts), *_outcomes(verdicts), *_narrative(verdicts, seed)]
+    found = [*_decision(verdicts), *_calls(verdicts), *_outcomes(verdicts), *_narrative(verdicts, seed)]
+    found += _likelihood(verdicts, seed)
     return {one.name: one for one in found}
 
 
@@ -82,35 +88,16 @@ def call_confusion(verdicts: Sequence[TurnVerdict]) -> CallConfusion:
     )
 
 
-def _f1(columns: Sequence[Any], axis: int = -1) -> Any:
-    """2 TP / (2 TP + FP + FN), 0 where there is nothing to count; all resamples at once, as scikit-learn's cannot."""
-    import numpy as np
-
-    right, wrong = columns[0].sum(axis=axis), columns[1].sum(axis=axis)
-    return np.divide(2 * right, 2 * right + wrong, out=np.zeros_like(right), where=(2 * right + wrong) > 0)
-
-
-def _decision(verdicts: Sequence[TurnVerdict], seed: int) -> list[Figure]:
+def _decision(verdicts: Sequence[TurnVerdict]) -> list[Figure]:
     expects = [(one.key, one.calls.makes_call) for one in verdicts if one.calls.expects_call]
     makes = [(one.key, one.calls.expects_call) for one in verdicts if one.calls.makes_call]
-    hits = [one.calls.expects_call and one.calls.makes_call for one in verdicts]
-    misses = [one.calls.expects_call != one.calls.makes_call for one in verdicts]
-    counted = 2 * sum(hits) + sum(misses)
-    f1 = Figure(
-        name="call_f1",
-        value=2 * sum(hits) / counted if counted else None,
-        interval=bootstrap_interval([hits, misses], seed, _f1) if counted else None,
-        hits=sum(hits),
-        total=sum(hits) + sum(misses),
-        turns=tuple(one.key for one in verdicts if one.calls.expects_call or one.calls.makes_call),
-        faults=tuple(one.key for one, missed in zip(verdicts, misses, strict=True) if missed),
-    )
+    either = [(one.key, one.calls) for one in verdicts if one.calls.expects_call or one.calls.makes_call]
     return [
         share("turn_right", [(one.key, one.right) for one in verdicts]),
         share("call_accuracy", [(one.key, one.calls.decides_right) for one in verdicts]),
         share("call_precision", makes),
         share("call_recall", expects),
-        f1,
+        f1("call_f1", [(key, calls.expects_call and calls.makes_call) for key, calls in either]),
     ]
 
 
@@ -151,6 +138,9 @@ def _narrative(verdicts: Sequence[TurnVerdict], seed: int) -> list[Figure]:
         share("finished", [(one.key, one.finished) for one in verdicts]),
         share("empty", [(one.key, not one.text.strip()) for one in verdicts], "lower"),
         share("faithful", [(key, one.faithful) for key, one in spoken]),
+        share("misspelled_names", [(key, bool(one.misspelled_names)) for key, one in spoken], "lower"),
+        share("foreign_items", [(key, bool(one.foreign_items)) for key, one in spoken], "lower"),
+        share("wrong_hit_points", [(key, bool(one.wrong_hit_points)) for key, one in spoken], "lower"),
         share("speaks_for_player", [(key, bool(one.speaks_for_player)) for key, one in spoken], "lower"),
         share("out_of_role", [(key, bool(one.out_of_role)) for key, one in spoken], "lower"),
         share("copies_earlier_turn", [(key, one.copies_earlier_turn) for key, one in spoken], "lower"),
@@ -161,6 +151,11 @@ def _narrative(verdicts: Sequence[TurnVerdict], seed: int) -> list[Figure]:
         average("length_ratio", [(key, one.length_ratio) for key, one in prose if one.length_ratio], seed),
         *(_distinct(verdicts, size) for size in (1, 2)),
     ]
+
+
+def _likelihood(verdicts: Sequence[TurnVerdict], seed: int) -> list[Figure]:
+    measured = [(one.key, one.likelihood) for one in verdicts if one.likelihood]
+    return [perplexity(measured, seed), bits_per_character(measured, seed)]
 
 
 def _distinct(verdicts: Sequence[TurnVerdict], size: int) -> Figure:

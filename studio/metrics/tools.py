@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from studio.metrics.statistics import Interval, wilson_interval
+from studio.metrics.figures import share_interval
+from studio.metrics.statistics import Interval
 from studio.metrics.tool_calls import NO_CALL, CallPair
 from studio.metrics.turns import TurnVerdict
 
@@ -102,13 +103,19 @@ def _tool_score(verdicts: Sequence[TurnVerdict], tool: str, precision: float, re
         precision=precision if made else None,
         recall=recall if expected else None,
         f1=f1,
-        precision_interval=wilson_interval(right, made) if made else None,
-        recall_interval=wilson_interval(right, expected) if expected else None,
+        precision_interval=_hit_interval(pairs, tool, side=1) if made else None,
+        recall_interval=_hit_interval(pairs, tool, side=0) if expected else None,
         outcomes=len(told),
         outcomes_right=sum(told),
         turns=tuple(dict.fromkeys(key for key, _ in pairs)),
         faults=tuple(dict.fromkeys(key for key, pair in pairs if not pair.exact)),
     )
+
+
+def _hit_interval(pairs: Sequence[tuple[str, CallPair]], tool: str, side: int) -> Interval:
+    """Of the calls that name the tool on one side (0 expected, 1 generated): those that name it on both."""
+    named = [(key, pair.labels) for key, pair in pairs if pair.labels[side] == tool]
+    return share_interval([(key, labels == (tool, tool)) for key, labels in named])
 
 
 def argument_scores(verdicts: Sequence[TurnVerdict]) -> tuple[ArgumentScore, ...]:
@@ -123,12 +130,13 @@ def argument_scores(verdicts: Sequence[TurnVerdict]) -> tuple[ArgumentScore, ...
 
 def _argument_score(argument: str, fates: Sequence[tuple[str, str]]) -> ArgumentScore:
     counts = {fate: sum(one == fate for one, _ in fates) for fate in ("right", "wrong", "missing", "extra")}
-    given = len(fates) - counts["extra"]
+    outcomes = [(key, fate == "right") for fate, key in fates if fate != "extra"]
+    given = len(outcomes)
     return ArgumentScore(
         argument=argument,
         **counts,
         accuracy=counts["right"] / given if given else None,
-        interval=wilson_interval(counts["right"], given) if given else None,
+        interval=share_interval(outcomes) if given else None,
         faults=tuple(dict.fromkeys(key for fate, key in fates if fate != "right")),
     )
 

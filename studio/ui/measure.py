@@ -9,21 +9,25 @@ from typing import Literal
 
 from studio.bases import list_bases
 from studio.conversion.gguf_header import read_header
+from studio.conversion.sources import find_source
 from studio.errors import ConversionError, StudioError
 from studio.jobs import JobState
-from studio.metrics import Comparison, Figure
+from studio.metrics import Comparison
 from studio.metrics.comparison import Verdict
 from studio.scenarios import Vocabulary
 from studio.ui.playable import Playable
 from studio.ui.story import Speaker, turn_html
-from studio.ui.wording import count, duration, size
-from studio.validation import CHECKS, BenchmarkReport, ModelResult, ReportCard, SpeedRow
+from studio.ui.wording import duration
+from studio.validation import ReportCard
 from studio.validation.breakdown import Row
 from studio.validation.card import TurnShown
+from studio.validation.headline import Headline as Headline  # what a report says is also asked for here
+from studio.validation.headline import Tone as Tone
+from studio.validation.headline import headlines as headlines
+from studio.validation.headline import verdict as verdict
 from studio.validation.html import turn_faults
 from studio.workspace import Workspace
 
-Tone = Literal["better", "worse", "mixed", "same", "alone"]
 PARENT_BASE = "studio.base.sha256"
 _SPEAKERS: dict[str, Speaker] = {"user": "User", "assistant": "DM", "tool": "TOOLCALL"}
 
@@ -36,30 +40,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "outcome_told", "outcome_by_dice", "outcome_as_author", "outcome_unasked", "invented_numbers",
     ),
     "The telling": (
-        "faithful", "speaks_for_player", "out_of_role", "copies_earlier_turn", "english", "repetition", "second_person",
+        "faithful", "misspelled_names", "foreign_items", "wrong_hit_points", "speaks_for_player", "out_of_role",
+        "copies_earlier_turn", "english", "repetition", "second_person",
     ),
-    "Length and words": ("finished", "empty", "words", "length_ratio", "distinct_1", "distinct_2"),
+    "Length and words": (
+        "finished", "empty", "words", "length_ratio", "distinct_1", "distinct_2", "perplexity", "bits_per_character",
+    ),
 }  # fmt: skip
 """The figures of a report by what they are about; every figure is in one of them."""
-
-
-@dataclass(frozen=True)
-class Headline:
-    """What a report says about one model: plain text without markup."""
-
-    tone: Tone
-    title: str
-    sentences: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Behind:
-    """The turns behind a number: `lists` maps what a filter says to the keys of turns, in the order of the report."""
-
-    title: str
-    meaning: str
-    label: str
-    lists: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -89,9 +77,21 @@ def first_choice(workspace: Workspace, files: Sequence[Playable]) -> tuple[Playa
     return own, found or next(iter(bases), None)
 
 
+def whole_runs(files: Sequence[Playable], chosen: Sequence[str]) -> list[str]:
+    """Everything that was made by the runs of the chosen ones, their other sizes too; ids in the order of `files`.
+
+    Without a chosen file of one's own it is the run of the newest.
+    """
+    own = [one for one in files if not (one.is_base or one.is_adapter)]
+    runs = {one.path.parent.name for one in own if one.id in chosen} or {one.path.parent.name for one in own[:1]}
+    return [one.id for one in files if one.id in chosen or (one in own and one.path.parent.name in runs)]
+
+
 def _base_name(workspace: Workspace, model: Playable) -> str:
     """The folder of the base model that a file says it was made from; empty when it says none that is here."""
     try:
+        if model.is_adapter:
+            return find_source(workspace, model.path).base.name
         wanted = read_header(model.path).text(PARENT_BASE)
         bases = [one.base for one in list_bases(workspace) if one.base]
     except (ConversionError, OSError, StudioError):
@@ -118,72 +118,7 @@ def work_sentence(state: JobState) -> str:
     return f"{done:,} of {total:,} {state.progress.unit}{left}"
 
 
-# -- what a report says
-
-
-def headlines(card: ReportCard) -> list[Headline]:
-    """One per model that was compared; one about the model itself when it was measured alone."""
-    if card.baseline is None:
-        return []
-    if len(card.models) == 1:
-        return [_alone(card.baseline, len(card.turns))]
-    return [_compared(one, card.baseline, len(card.turns)) for one in card.models[1:]]
-
-
-def verdict(card: ReportCard) -> Tone:
-    """The whole report in a word: the worst that is said of any of its models."""
-    tones: set[Tone] = {one.tone for one in headlines(card)}
-    order: tuple[Tone, ...] = ("worse", "mixed", "same", "better", "alone")
-    return next((one for one in order if one in tones), "alone")
-
-
-def _alone(model: ModelResult, turns: int) -> Headline:
-    right = model.summary.figures["turn_right"]
-    if right.value is None:
-        return Headline("alone", "There was no turn to judge.")
-    reach = right.interval
-    wide = f" In other tests of this kind: {reach.low:.0%} to {reach.high:.0%}." if reach else ""
-    return Headline(
-        "alone",
-        f"{model.model.label} has {right.hits} of {count(turns, 'turn')} right",
-        (f"That is {right.value:.0%}.{wide}", "Measure it against another model to learn whether that is much."),
-    )
-
-
-def _compared(model: ModelResult, baseline: ModelResult, turns: int) -> Headline:
-    better = [one for one in model.comparisons if one.verdict == "better"]
-    worse = [one for one in model.comparisons if one.verdict == "worse"]
-    name, other = model.model.label, baseline.model.label
-    sentences = tuple(_listed(word, found) for word, found in (("Better", better), ("Worse", worse)) if found)
-    if better and worse:
-        return Headline("mixed", f"{name} is better than {other} in some things and worse in others", sentences)
-    if worse:
-        return Headline("worse", f"{name} is worse than {other}", sentences)
-    if better:
-        return Headline("better", f"{name} is better than {other}", (*sentences, "Nothing is shown to be worse."))
-    honest = f"That is not the same as no difference: with {count(turns, 'turn')} only a large one shows."
-    return Headline("same", f"No difference shown between {name} and {other}", (honest,))
-
-
-def _listed(word: str, found: Iterable[Comparison]) -> str:
-    named = [f"{CHECKS[one.name].title} ({one.first:.0%} → {one.second:.0%})" for one in found]
-    return f"{word}: {'; '.join(named)}."
-
-
 # -- the turns behind a number
-
-
-def behind_figure(figure: Figure, title: str, meaning: str, label: str) -> Behind:
-    """The turns of a figure, first those that speak against the model, where there is such a thing."""
-    lists = {"Against it": figure.faults} if figure.faults else {}
-    return Behind(title, meaning, label, {**lists, "All": figure.turns})
-
-
-def behind_comparison(one: Comparison, label: str) -> Behind:
-    """The turns in which a model differs from the baseline."""
-    words = CHECKS[one.name]
-    lists = {"Lost": one.lost, "Won": one.gained}
-    return Behind(words.title, words.meaning, label, {name: keys for name, keys in lists.items() if keys})
 
 
 def changed_words(one: Comparison) -> str:
@@ -238,60 +173,6 @@ def part_rows(card: ReportCard, rows: Iterable[Row], head: str) -> list[dict[str
             **{label: "; ".join([cell.text, *cell.notes]) for label, cell in zip(labels, one.cells, strict=True)},
         }
         for one in rows
-    ]
-
-
-# -- speed
-
-
-def speed_sentences(report: BenchmarkReport) -> list[str]:
-    """How each model compares with the first, with most threads and the longest prompt; no sentence for the first."""
-    compared = [one for one in report.rows if one.prefill_ratio is not None]
-    hardest = {one.model: one for one in sorted(compared, key=lambda one: (one.threads, one.prompt_tokens))}
-    base = next((one.model for one in report.rows if one.prefill_ratio is None), "")
-    return [_speed_sentence(one, base) for one in hardest.values()]
-
-
-def _speed_sentence(one: SpeedRow, base: str) -> str:
-    reads = f"reads {ratio_words(one.prefill_ratio)}" if one.prefill_ratio else ""
-    writes = f"writes {ratio_words(one.decode_ratio)}" if one.decode_ratio else ""
-    said = " and ".join(part for part in (writes, reads) if part)
-    where = f"{count(one.threads, 'thread')}, a prompt of {count(one.prompt_tokens, 'token')}"
-    return f"{one.model} {said} as fast as {base} ({where})."
-
-
-def ratio_words(ratio: float | None) -> str:
-    """`1.42 times`; a dash for the model that the others are compared with."""
-    return "–" if ratio is None else f"{ratio:.2f} times"
-
-
-def speed_rows(report: BenchmarkReport) -> list[dict[str, str | int]]:
-    """The table of a benchmark, a row per model, number of threads and length of the prompt; the baseline first."""
-    return [
-        {
-            "Model": one.model,
-            "Threads": one.threads,
-            "Prompt": f"{one.prompt_tokens:,} tokens",
-            "Writes": f"{one.decode_per_second:.1f} tokens/s" if one.decode_per_second else "too short to say",
-            "Writes, ratio": ratio_words(one.decode_ratio),
-            "Reads": f"{one.prefill_per_second:,.0f} tokens/s",
-            "Reads, ratio": ratio_words(one.prefill_ratio),
-            "First word after": f"{one.ttft_seconds:.2f} s",
-            "Loaded in": f"{one.load_seconds:.1f} s",
-            "Memory": size(one.peak_memory_bytes),
-            "File": size(report.file_bytes.get(one.model, 0)),
-        }
-        for one in sorted(report.rows, key=lambda one: (one.threads, one.prompt_tokens, one.prefill_ratio is not None))
-    ]
-
-
-def too_large(report: BenchmarkReport) -> list[str]:
-    """A sentence per model and device class whose memory it exceeds."""
-    return [
-        f"{one.model} took {size(one.peak_memory_bytes)} here, more than {one.profile} allows "
-        f"({size(one.limit_bytes)})."
-        for one in report.devices
-        if not one.fits
     ]
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from studio.conversion.gguf_header import read_header
+from studio.conversion.quantization_types import file_type_name
 from studio.errors import EvaluationError
 from studio.metrics import Comparison, Summary, TurnCase, TurnVerdict, compare, judge_turn, summarize
 from studio.play import HostInfo
@@ -16,7 +18,8 @@ from studio.validation.rows import GeneratedTurn
 from studio.validation.stress import Kind, StressVerdict, judge_stress
 
 REPORT_FILE = "report.json"
-FORMAT = 1
+FORMAT = 2
+"""Counts how often the meaning of figures changed; figures of different formats are not set against each other."""
 _CONTEXT_SHOWN = 3
 
 
@@ -65,10 +68,13 @@ class ModelStamp(_Part):
     sha256: str
     size_bytes: int
     name: str = ""
+    adapter: str = Field("", description="The adapter laid over the file; `sha256` then stands for both.")
     architecture: str = ""
     threads: int = 0
     context_tokens: int = 0
     parents: dict[str, str] = Field(default_factory=dict)
+    quantization: str = Field("", description="Type of the file by its header, such as Q8_0; empty when unknown.")
+    made: float = Field(0.0, description="When the file or the adapter over it was written, Unix seconds; 0: unknown.")
 
     @classmethod
     def of(cls, model: ModelFile, info: HostInfo) -> ModelStamp:
@@ -76,13 +82,16 @@ class ModelStamp(_Part):
         return cls(
             label=model.label,
             file=model.path.name,
-            sha256=info.sha256,
-            size_bytes=info.size_bytes,
+            sha256=info.played_sha256,
+            size_bytes=info.size_bytes + (info.adapter.size_bytes if info.adapter else 0),
+            adapter=info.adapter.name if info.adapter else "",
             name=info.name,
             architecture=info.architecture,
             threads=info.threads,
             context_tokens=info.context_tokens,
             parents=info.parents,
+            quantization=file_type_name(read_header(model.path)),
+            made=(model.adapter or model.path).stat().st_mtime,
         )
 
 
@@ -118,6 +127,9 @@ class ModelResult(_Part):
     stress: tuple[StressVerdict, ...] = ()
     work: Work
     comparisons: tuple[Comparison, ...] = Field((), description="Against the baseline; empty for the baseline itself.")
+    by_type: dict[str, tuple[Comparison, ...]] = Field(
+        default_factory=dict, description="Against the baseline, on the turns of each scenario type alone."
+    )
 
     @property
     def regressions(self) -> tuple[Comparison, ...]:
@@ -152,7 +164,8 @@ class ReportCard(_Part):
 def judge_rows(cases: Sequence[TurnCase], rows: Sequence[GeneratedTurn], vocabulary: Vocabulary) -> list[TurnVerdict]:
     """The verdicts of generated turns. `rows` answer `cases` one by one."""
     return [
-        judge_turn(case, row.text, vocabulary, finished=row.finished) for case, row in zip(cases, rows, strict=True)
+        judge_turn(case, row.text, vocabulary, finished=row.finished, likelihood=row.likelihood)
+        for case, row in zip(cases, rows, strict=True)
     ]
 
 
@@ -188,13 +201,20 @@ def report_card(
         created=created,
         settings=settings,
         turns=tuple(TurnShown.of(case) for case in cases),
-        models=tuple(
-            one.model_copy(update={"comparisons": tuple(compare(results[0].verdicts, one.verdicts, settings.seed))})
-            if number
-            else one
-            for number, one in enumerate(results)
-        ),
+        models=(*results[:1], *(compared(results[0], one) for one in results[1:])),
     )
+
+
+def compared(baseline: ModelResult, one: ModelResult) -> ModelResult:
+    """A model with its comparisons: on all turns, and on those of each scenario type."""
+    kinds = sorted({verdict.scenario_type for verdict in baseline.verdicts})
+    by_type = {kind: tuple(compare(_of(baseline, kind), _of(one, kind))) for kind in kinds}
+    overall = tuple(compare(baseline.verdicts, one.verdicts))
+    return one.model_copy(update={"comparisons": overall, "by_type": by_type})
+
+
+def _of(model: ModelResult, kind: str) -> list[TurnVerdict]:
+    return [one for one in model.verdicts if one.scenario_type == kind]
 
 
 def load_report(path: Path) -> ReportCard:

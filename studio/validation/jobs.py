@@ -18,6 +18,7 @@ from studio.validation.benchmark import (
     run_benchmark,
 )
 from studio.validation.card import REPORT_FILE, ReportCard
+from studio.validation.digest import read_digest
 from studio.validation.evaluation import EvaluationStoppedError
 from studio.validation.html import report_html
 from studio.validation.request import EvaluationRequest, EvaluationSettings, model_files, scenario_files
@@ -68,12 +69,11 @@ def start_benchmark(
     One that was stopped goes on after its last whole round; one that was finished is measured anew.
 
     Raises:
-        EvaluationError: a model is not there.
+        EvaluationError: a model is not there, or devices cannot be imitated on this computer.
+        ConfigError: there is no device of a name.
         JobError: it cannot be started.
     """
-    request = BenchmarkRequest(
-        workspace=workspace.root, models=model_files(workspace, models), settings=settings or BenchmarkSettings()
-    )
+    request = BenchmarkRequest.of(workspace, models, settings)
     title = f"Measure the speed of {', '.join(one.label for one in request.models)}"
     folder = workspace.jobs_dir / f"{BENCHMARK_KIND}-{request.fingerprint}"
     return _running(folder) or _launch(folder, "benchmark", request, BENCHMARK_KIND, title)
@@ -93,6 +93,7 @@ def evaluate(worker: Worker, arguments: dict[str, JsonValue]) -> None:
         return
     atomic_write(worker.directory / REPORT_FILE, card.model_dump_json(indent=1))
     atomic_write(worker.directory / HTML_FILE, report_html(card))
+    read_digest(worker.directory)  # made and kept, so that no list has to
     worker.result(_headline(card))
 
 

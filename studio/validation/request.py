@@ -8,7 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from studio.conversion import resolve_playable
+from studio.conversion.places import LORA_ENDING
 from studio.errors import EvaluationError
+from studio.play.protocol import joint_sha256
 from studio.workspace import Workspace, sha256_file
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -28,24 +31,36 @@ class EvaluationSettings(BaseModel):
 
 
 class ModelFile(BaseModel):
-    """A GGUF file and how the report calls it."""
+    """A GGUF file, or one with a LoRA GGUF laid over it, and how the report calls it."""
 
     model_config = _FROZEN
 
     label: str
     path: Path
-    sha256: str
+    sha256: str = Field(description="Of the file; with an adapter, of what is played (`HostInfo.played_sha256`).")
+    adapter: Path | None = None
 
     @classmethod
-    def of(cls, path: Path, label: str = "") -> ModelFile:
+    def of(cls, path: Path, label: str = "", adapter: Path | None = None) -> ModelFile:
         """The file with its hash.
 
         Raises:
             EvaluationError: it is not there.
         """
-        if not path.is_file():
-            raise EvaluationError("This model file is not there.", next_step="Choose another model.", where=path.name)
-        return cls(label=label or _label(path), path=path.resolve(), sha256=sha256_file(path))
+        for one in (path, adapter):
+            if one and not one.is_file():
+                raise EvaluationError(
+                    "This model file is not there.", next_step="Choose another model.", where=one.name
+                )
+        digest = sha256_file(path)
+        if adapter:
+            adapter, digest = adapter.resolve(), joint_sha256(digest, sha256_file(adapter))
+        return cls(label=label or _label(path), path=path.resolve(), sha256=digest, adapter=adapter)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the file, and of the adapter over it."""
+        return self.path.stat().st_size + (self.adapter.stat().st_size if self.adapter else 0)
 
 
 class EvaluationRequest(BaseModel):
@@ -65,14 +80,15 @@ class EvaluationRequest(BaseModel):
 
 
 def model_files(workspace: Workspace, models: Sequence[str | Path]) -> tuple[ModelFile, ...]:
-    """The files that were asked for, with labels that tell them apart.
+    """The files that were asked for, with labels that tell them apart. An adapter's folder is laid over its base.
 
     Raises:
         EvaluationError: none was chosen, or one is not there.
+        ConversionError: an adapter cannot be laid over its base.
     """
     if not models:
         raise EvaluationError("No model was chosen.", next_step="Choose at least one GGUF file.")
-    files = [ModelFile.of(_located(workspace, Path(one))) for one in dict.fromkeys(models)]
+    files = [_model_file(workspace, _located(workspace, Path(one))) for one in dict.fromkeys(models)]
     labels = [one.label for one in files]
     return tuple(
         one.model_copy(update={"label": _longer_label(one)}) if labels.count(one.label) > 1 else one for one in files
@@ -104,10 +120,18 @@ def _located(workspace: Workspace, path: Path) -> Path:
     return path if path.is_absolute() else workspace.root / path
 
 
+def _model_file(workspace: Workspace, path: Path) -> ModelFile:
+    if not (path.is_dir() or path.name.endswith(LORA_ENDING)):
+        return ModelFile.of(path)
+    found = resolve_playable(workspace, path)
+    return ModelFile.of(found.path, found.name, found.adapter)
+
+
 def _label(path: Path) -> str:
     """The file's name; a base model's file is called like every other's, so there it is the folder's."""
     return path.parent.name if path.name == "base.gguf" else path.stem
 
 
 def _longer_label(model: ModelFile) -> str:
-    return f"{model.path.parent.name}/{model.path.stem} {model.sha256[:6]}"
+    named = model.label if model.adapter else f"{model.path.parent.name}/{model.path.stem}"
+    return f"{named} {model.sha256[:6]}"

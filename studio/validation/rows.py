@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from studio.metrics import Likelihood
 from studio.workspace import Workspace
 
 Line = TypeVar("Line", bound=BaseModel)
@@ -24,7 +25,7 @@ class GeneratedTurn(BaseModel):
 
     model_sha256: str
     key: str
-    fingerprint: str = Field(description="Of everything that decides the text: see `evaluation.turn_fingerprint`.")
+    fingerprint: str = Field(description="Of everything that decides the text: see `evaluation.group_fingerprint`.")
     text: str
     reason: str = Field(
         description="Why the reply ended: a `StopReason`, or 'does_not_fit' when it was never asked for."
@@ -37,6 +38,8 @@ class GeneratedTurn(BaseModel):
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
     peak_memory_bytes: int = 0
+
+    likelihood: Likelihood | None = Field(None, description="Of the author's turn; None where there is none.")
 
     @property
     def identity(self) -> tuple[str, str, str]:

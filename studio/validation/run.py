@@ -11,7 +11,7 @@ from studio.metrics import TurnCase, scenario_cases
 from studio.play import ModelHost
 from studio.scenarios import MarkdownParser, TrainingScenario, Vocabulary, load_vocabulary
 from studio.validation.card import ModelResult, ModelStamp, ReportCard, model_result, report_card
-from studio.validation.evaluation import Generator, host_options
+from studio.validation.evaluation import Generator, by_scenario, host_options
 from studio.validation.request import EvaluationRequest, EvaluationSettings, ModelFile
 from studio.validation.rows import RowStore
 from studio.validation.stress import Kind, stress_cases
@@ -66,13 +66,13 @@ def evaluate_model(
         PlayError: the file cannot be loaded.
         EvaluationStoppedError: `should_stop` said so.
     """
-    with ModelHost(model.path, host_options(settings)) as host:
+    with ModelHost(model.path, host_options(settings, model.adapter)) as host:
         stamp = ModelStamp.of(model, host.info())
         loaded = model.model_copy(update={"sha256": stamp.sha256})  # what was loaded counts, not what was asked for
         generator = Generator(loaded, host, tests.vocabulary, settings, store)
-        rows = generator.generate(tests.cases, on_turn, should_stop)
+        rows = generator.generate(by_scenario(tests.cases), on_turn, should_stop)
         stressed = [case for _, case in tests.stress]
-        hard = generator.generate(stressed, lambda done: on_turn(len(rows) + done), should_stop)
+        hard = generator.generate([stressed] * bool(stressed), lambda done: on_turn(len(rows) + done), should_stop)
     return model_result(stamp, tests.cases, rows, tests.stress, hard, tests.vocabulary, settings.seed)
 
 

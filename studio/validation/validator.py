@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.conversion import find_model
+from studio.conversion import find_model, locate_playable
 from studio.errors import EvaluationError
 from studio.metrics import ArgumentScore, CallConfusion, ConfusionMatrix, Figure, ToolScore, TurnVerdict
 from studio.scenarios import TrainingScenario, load_vocabulary
@@ -66,7 +66,8 @@ class ConversationReport(_Report):
 
 
 class ModelValidator:
-    """Validates models of one workspace. Models are named as in `chat`: a file, a model, a run or a base model.
+    """Validates models of one workspace. Models are named as in `chat`: a file, a model, a run or a base model, or an
+    adapter (its folder, `RUN/checkpoint-N`), which is then laid over its base.
 
     What a model wrote is kept in the workspace: a second question about the same turns generates nothing.
 
@@ -130,11 +131,13 @@ class ModelValidator:
     def benchmark_performance(self, model: str | Path, baseline: str | Path | None = None) -> BenchmarkReport:
         """Speed and memory on this computer; with a baseline both are measured in alternation, and ratios given.
 
+        Lengths, thread counts and devices to imitate are those of the `BenchmarkSettings` of this validator.
+
         Raises:
             StudioError: a model cannot be found or run.
         """
-        files = self._files([baseline, model] if baseline is not None else [model])
-        request = BenchmarkRequest(workspace=self._workspace.root, models=files, settings=self._benchmark)
+        models = self._located([baseline, model] if baseline is not None else [model])
+        request = BenchmarkRequest.of(self._workspace, models, self._benchmark)
         folder = self._workspace.state_dir / "benchmarks"
         store = MeasurementStore(folder / f"{request.fingerprint}.jsonl")
         report = run_benchmark(request, time.time(), store)
@@ -165,4 +168,7 @@ class ModelValidator:
         return evaluate_model(file, tests, settings, RowStore.of(self._workspace, file.sha256))
 
     def _files(self, models: Sequence[str | Path]) -> tuple[ModelFile, ...]:
-        return model_files(self._workspace, [find_model(self._workspace, str(one)).resolve() for one in models])
+        return model_files(self._workspace, self._located(models))
+
+    def _located(self, models: Sequence[str | Path]) -> list[Path]:
+        return [locate_playable(self._workspace, one).resolve() for one in models]

@@ -18,7 +18,7 @@ class Wording:
 FIGURES: dict[str, Wording] = {
     "turn_right": Wording(
         "Turns that are right",
-        "Asks for exactly the right dice, tells the outcome that was rolled, invents no numbers.",
+        "Asks for exactly the right dice, tells the outcome that was rolled, and no rule finds a fault in it.",
     ),
     "call_accuracy": Wording("Asks when it should", "Asks for dice where the author did, and only there."),
     "call_precision": Wording("Requests that were called for", "Of the turns that ask for dice: those that should."),
@@ -41,6 +41,9 @@ FIGURES: dict[str, Wording] = {
     "finished": Wording("Came to an end", "Turns that the model ended itself, before the length limit."),
     "empty": Wording("Empty turns", "Turns without any text."),
     "faithful": Wording("True to the sheets", "Names, belongings and hit points agree with the party's sheets."),
+    "misspelled_names": Wording("Names misspelled", "Writes a hero's name otherwise than the sheet does."),
+    "foreign_items": Wording("Things that nobody has", "Gives the player something that is not on the sheet."),
+    "wrong_hit_points": Wording("Impossible hit points", "Hit points above the maximum, or of a maximum nobody has."),
     "speaks_for_player": Wording("Speaks for the player", "Puts words or decisions into a player's mouth."),
     "out_of_role": Wording("Falls out of its role", "Talks as an assistant instead of a Dungeon Master."),
     "copies_earlier_turn": Wording(
@@ -53,6 +56,14 @@ FIGURES: dict[str, Wording] = {
     "length_ratio": Wording("Length against the author", "Words over the author's words; 1 is the same length."),
     "distinct_1": Wording("Different words", "Different words over all words of all turns."),
     "distinct_2": Wording("Different word pairs", "Different pairs over all pairs of all turns."),
+    "perplexity": Wording(
+        "Surprise per token (perplexity)",
+        "Among how many equally likely word pieces it seems to choose when it reads the author's turn; 1 is none. "
+        "Compares only models that cut text alike.",
+    ),
+    "bits_per_character": Wording(
+        "Surprise per letter", "The same in bits per letter of the author's turn; compares any two models."
+    ),
 }
 CHECKS: dict[str, Wording] = {
     "turn_right": FIGURES["turn_right"],
@@ -79,8 +90,15 @@ def figure_text(figure: Figure) -> str:
 
 
 def difference_text(value: float, interval: Interval) -> str:
-    """For example '-20 points, -35 to -5'."""
-    return f"{value * 100:+.0f} points, {interval.low * 100:+.0f} to {interval.high * 100:+.0f}"
+    """For example '-20 points, -35 to -5'. An end that is not zero is never shown as zero."""
+    return f"{_points(value)} points, {_points(interval.low)} to {_points(interval.high)}"
+
+
+def _points(part: float) -> str:
+    points = part * 100
+    if points == 0 or abs(points) >= 0.5:
+        return f"{points:+.0f}"
+    return f"{max(abs(points), 0.1) * (1 if points > 0 else -1):+.1f}"
 
 
 def _is_count(figure: Figure) -> bool:
@@ -88,11 +106,13 @@ def _is_count(figure: Figure) -> bool:
 
 
 def _number(value: float, figure: Figure) -> str:
-    return f"{value * 100:.0f} %" if figure.is_share else f"{value:.3g}"
+    if figure.is_share:
+        return f"{value * 100:.0f} %"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def _interval(interval: Interval | None, figure: Figure) -> str:
     if interval is None or interval.method == "none":
         return ""
-    low = f"{interval.low * 100:.0f}" if figure.is_share else f"{interval.low:.3g}"
+    low = f"{interval.low * 100:.0f}" if figure.is_share else _number(interval.low, figure)
     return f", {low} to {_number(interval.high, figure)}"

@@ -28,7 +28,6 @@ from studio.metrics import (
     distinct_n,
     judge_turn,
     mcnemar,
-    paired_difference,
     repetition,
     share,
     summarize,
@@ -141,22 +140,35 @@ def test_call_or_no_call_is_scikit_learns_binary_classification(pairs: list[tupl
         assert found["call_f1"].value == pytest.approx(sklearn.f1_score(truth, made, zero_division=0))
 
 
-@pytest.mark.parametrize("seed", [3, 11])
-def test_the_interval_of_f1_is_scipys_bootstrap_of_scikit_learns_f1(seed: int) -> None:
-    pairs = np.random.default_rng(seed).random((25, 2)) < (0.5, 0.6)
-    labels = [("stealth" if wanted else NO_CALL, "stealth" if asked else NO_CALL) for wanted, asked in pairs]
-    ours = figures(judged(labels), seed)["call_f1"]
-    reference = stats.bootstrap(
-        tuple(pairs.T),
-        lambda truth, made: sklearn.f1_score(truth, made, zero_division=0),
-        paired=True,
-        vectorized=False,
-        n_resamples=2000,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
+@FEW
+@given(WANTED_AND_ASKED)
+@example(UNEVEN)
+def test_the_interval_of_f1_is_scipys_wilson_of_scikit_learns_jaccard_score(pairs: list[tuple[str, str]]) -> None:
+    truth, made = [one != NO_CALL for one, _ in pairs], [other != NO_CALL for _, other in pairs]
+    ours = figures(judged(pairs), seed=3)["call_f1"]
+    counted = sum(a or b for a, b in zip(truth, made, strict=True))
+    if not counted:
+        assert ours.interval is None
+        return
+    hits = round(sklearn.jaccard_score(truth, made) * counted)
+    share = stats.binomtest(hits, counted).proportion_ci(method="wilson")
     assert ours.interval is not None
-    assert (ours.interval.low, ours.interval.high) == pytest.approx((reference.low, reference.high))
+    assert (ours.interval.low, ours.interval.high) == pytest.approx(
+        (2 * share.low / (1 + share.low), 2 * share.high / (1 + share.high)), abs=1e-9
+    )
+
+
+def test_the_interval_of_f1_is_much_like_the_bootstraps_where_the_bootstrap_is_sound() -> None:
+    pairs = np.random.default_rng(3).random((400, 2)) < (0.5, 0.6)
+    labels = [("stealth" if wanted else NO_CALL, "stealth" if asked else NO_CALL) for wanted, asked in pairs]
+    ours = figures(judged(labels), 3)["call_f1"]
+    either = pairs[pairs.any(axis=1)]
+    reference = stats.bootstrap(
+        (either.all(axis=1),), lambda hit, axis: 2 * hit.mean(axis) / (1 + hit.mean(axis)), n_resamples=2000,
+        method="percentile", rng=np.random.default_rng(3),
+    ).confidence_interval  # fmt: skip
+    assert ours.interval is not None
+    assert (ours.interval.low, ours.interval.high) == pytest.approx((reference.low, reference.high), abs=0.01)
 
 
 @settings(deadline=None)
@@ -185,13 +197,13 @@ def test_mcnemar_is_scipys_exact_binomial_and_the_printed_sum(pairs: list[tuple[
 
 
 @FEW
-@given(YES_OR_NO, st.integers(0, 99))
-def test_two_models_are_compared_by_scipys_tests_on_the_same_turns(pairs: list[tuple[bool, bool]], seed: int) -> None:
+@given(YES_OR_NO)
+def test_two_models_are_compared_by_scipys_tests_on_the_same_turns(pairs: list[tuple[bool, bool]]) -> None:
     def model(answers: Sequence[bool]) -> list[TurnVerdict]:
         return judged([("stealth", "stealth" if right else NO_CALL) for right in answers])
 
     before, after = [one for one, _ in pairs], [other for _, other in pairs]
-    ours = {one.name: one for one in compare(model(before), model(after), seed)}["turn_right"]
+    ours = {one.name: one for one in compare(model(before), model(after))}["turn_right"]
     gained, lost = pairs.count((False, True)), pairs.count((True, False))
     assert (len(ours.gained), len(ours.lost)) == (gained, lost)
     assert ours.difference.value == pytest.approx(np.mean(after) - np.mean(before))
@@ -214,15 +226,6 @@ def test_a_mean_has_scipys_bootstrap_interval(values: list[float], seed: int) ->
     assert figure.value == pytest.approx(np.mean(values))
     assert figure.interval is not None
     assert (figure.interval.low, figure.interval.high) == pytest.approx(bootstrapped(values, seed))
-
-
-@settings(max_examples=10, deadline=None)
-@given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=30), st.integers(0, 99))
-def test_a_paired_difference_is_the_bootstrap_of_the_differences(pairs: list[tuple[float, float]], seed: int) -> None:
-    ours = paired_difference([one for one, _ in pairs], [other for _, other in pairs], seed)
-    differences = [other - one for one, other in pairs]
-    assert ours.value == pytest.approx(np.mean(differences))
-    assert (ours.interval.low, ours.interval.high) == pytest.approx(bootstrapped(differences, seed))
 
 
 def counted(texts: Sequence[str], size: int) -> Any:

@@ -17,8 +17,10 @@ REQUEST = re.compile(r"\s*\[roll: (\w+)([^\]]*)\]")
 OUTCOME = re.compile(r"^\*(?:SUCCESS|FAILED)\*\s*")
 Answer = Callable[[TurnCase], str]
 REFUSAL = "I'm sorry, but I can't help with that. As an AI I have no dice at all."
+CHATTER = "You wait a while, and the wind goes over the empty road."
 GERMAN = "Der Wirt sieht dich lange an und schüttelt den Kopf, und in der Ecke lacht jemand."
-NARRATIVE = ("faithful", "speaks_for_player", "out_of_role", "copies_earlier_turn", "english")
+SHEETS = ("misspelled_names", "foreign_items", "wrong_hit_points")
+NARRATIVE = ("faithful", *SHEETS, "speaks_for_player", "out_of_role", "copies_earlier_turn", "english")
 
 
 def without_requests(case: TurnCase) -> str:
@@ -49,6 +51,11 @@ def forgets_the_outcome(case: TurnCase) -> str:
 def rolls_its_own(case: TurnCase) -> str:
     """It does not wait for the dice: after every request it writes the result itself."""
     return REQUEST.sub(lambda found: f"{found[0]}\n\n{found[1]}: 19 + 5(skill) = *24*", case.authored)
+
+
+def adds(sentence: str) -> Answer:
+    """The author's turn with one sentence more."""
+    return lambda case: f"{case.authored}\n\n{sentence}"
 
 
 def misspelled(pattern: str) -> Answer:
@@ -95,6 +102,7 @@ GOOD = {
     "invented_numbers": 0.0,
     "empty": 0.0,
     "faithful": 1.0,
+    **dict.fromkeys(SHEETS, 0.0),
     "speaks_for_player": 0.0,
     "out_of_role": 0.0,
     "copies_earlier_turn": 0.0,
@@ -121,7 +129,7 @@ IDLE = {
     "malformed": None,
     "turn_right": (TURNS - ASKS - TOLD + BOTH) / TURNS,
 }
-"""Text that neither asks nor tells: right only where the author's turn does neither."""
+"""Faultless text that neither asks nor tells: right only where the author's turn does neither."""
 BROKEN: dict[str, tuple[Answer, Mapping[str, Any]]] = {
     "the author": (lambda case: case.authored, {"malformed": 0.0}),
     "always asks": (
@@ -174,12 +182,21 @@ BROKEN: dict[str, tuple[Answer, Mapping[str, Any]]] = {
         rolls_its_own,
         {"invented_numbers": ASKS / TURNS, "turn_right": 1 - ASKS / TURNS},
     ),
+    **{
+        f"errs in the {fault}": (adds(sentence), {"turn_right": 0.0, "faithful": 0.0, fault: 1.0})
+        for fault, sentence in zip(
+            SHEETS,
+            ("You see Tolen and Sorel wait.", "Your halberd is by the door.", "You are at 99/7 and in pain."),
+            strict=True,
+        )
+    },
+    "says the same whatever happens": (lambda case: CHATTER, IDLE),
     "echoes the player": (
         lambda case: case.player_text,
-        {**IDLE, "copies_earlier_turn": 1.0, "speaks_for_player": NAMED / TURNS},
+        {**IDLE, "turn_right": 0.0, "copies_earlier_turn": 1.0, "speaks_for_player": NAMED / TURNS},
     ),
-    "is an assistant": (lambda case: REFUSAL, {**IDLE, "out_of_role": 1.0}),
-    "speaks German": (lambda case: GERMAN, {**IDLE, "english": 0.0}),
+    "is an assistant": (lambda case: REFUSAL, {**IDLE, "turn_right": 0.0, "out_of_role": 1.0}),
+    "speaks German": (lambda case: GERMAN, {**IDLE, "turn_right": 0.0, "english": 0.0}),
     "says nothing": (
         lambda case: "",
         {**IDLE, "turn_right": 0.0, "empty": 1.0, **dict.fromkeys(NARRATIVE)},
@@ -202,7 +219,7 @@ def test_a_broken_model_is_shown_to_be_worse_than_the_author_in_its_fault_and_in
     author, broken = (
         [judge_turn(case, text(case), vocabulary) for case in cases] for text in (BROKEN["the author"][0], answer)
     )
-    found = compare(author, broken, seed=7)
+    found = compare(author, broken)
     right = found[0]
     assert [one.name for one in found if one.verdict == "better"] == []
     assert right.second == pytest.approx({**GOOD, **faults}["turn_right"])

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from studio.play import new_session, save_session
+from studio.scenarios import load_vocabulary
+from studio.validation.card import REPORT_FILE
 from studio.workspace import Workspace, atomic_write
+from tests.metrics.conftest import shipped_cases
 from tests.pages.conftest import MakeRun
 from tests.pages.visit import Visit
+from tests.validation.conftest import card_of
 
-STEPS = ["Get a base model", "Write scenarios", "Train", "Make a model file", "Play"]
+STEPS = ["Get a base model", "Write scenarios", "Look at the dataset", "Train", "Make a model file", "Measure", "Play"]
 
 
 def next_action(visit: Visit) -> str:
@@ -58,19 +62,28 @@ def test_a_run_that_failed_does_not_count_as_trained(workspace: Workspace, scena
     assert "No finished run yet" in visit.words
 
 
-def test_with_a_model_file_the_next_step_is_play(workspace: Workspace, scenarios: Path, make_run: MakeRun) -> None:
+def test_with_a_model_file_the_next_step_is_to_measure_it_and_then_to_play(
+    workspace: Workspace, scenarios: Path, make_run: MakeRun
+) -> None:
     make_run("first", steps=10, adapter=True)
     target = workspace.gguf_dir / "first" / "first.Q8_0.gguf"
     target.parent.mkdir(parents=True)
     os.link(workspace.base_dir / "smollm2-135m-instruct" / "base.gguf", target)
     save_session(workspace, new_session("A tavern.", session_id="one", created=datetime.now(UTC)))
+    assert next_action(Visit("home")) == "Measure your model"
+    cases = shipped_cases(load_vocabulary())[:3]
+    card = card_of(cases, load_vocabulary(), first=[case.authored for case in cases])
+    atomic_write(workspace.jobs_dir / "evaluate-1" / REPORT_FILE, card.model_dump_json())
     visit = Visit("home")
     assert next_action(visit) == "Play with your model"
+    assert "first: 100% of turns right" in visit.words
     assert "1 GGUF file ready to play" in visit.words
     assert "1 session" in visit.words
 
 
-@pytest.mark.parametrize(("key", "title"), [("next", "Setup"), ("open_2", "Scenarios"), ("open_5", "Play")])
+@pytest.mark.parametrize(
+    ("key", "title"), [("next", "Setup"), ("open_2", "Scenarios"), ("open_6", "Measure"), ("open_7", "Play")]
+)
 def test_every_button_leads_to_its_page(key: str, title: str) -> None:
     assert Visit("home").click(key).title == title
 

@@ -16,8 +16,9 @@ from studio.jobs.process import process_start
 from studio.jobs.state import STOP_FILE, save_state
 from studio.metrics import TurnCase, judge_turn
 from studio.scenarios import Vocabulary, load_vocabulary
-from studio.validation import ReportCard, load_report, report_html
+from studio.validation import SAYS, SAYS_NOT, ReportCard, load_report, report_html
 from studio.validation.benchmark import BENCHMARK_FILE
+from studio.validation.breakdown import type_differences
 from studio.validation.card import REPORT_FILE
 from studio.validation.jobs import BENCHMARK_KIND, EVALUATION_KIND, HTML_FILE
 from studio.validation.stress import judge_stress, stress_cases
@@ -26,7 +27,7 @@ from tests.metrics.conftest import shipped_cases
 from tests.pages.conftest import Borrow, MakeRun
 from tests.pages.visit import Visit
 from tests.ui.html_check import Reading
-from tests.ui.test_measure import benchmark
+from tests.ui.test_speed import benchmark, device_row
 from tests.validation.conftest import card_of, make_campaign
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -69,23 +70,45 @@ def make_job(empty_workspace: Workspace) -> MakeJob:
 
 
 @pytest.fixture
-def make_report(make_job: MakeJob, cases: list[TurnCase], words: Vocabulary) -> MakeReport:
-    """A finished evaluation of texts that no model wrote, judged for real: `make_report("evaluate-1", a=[...])`."""
+def keep_report(make_job: MakeJob) -> Callable[[str, ReportCard], ReportCard]:
+    """Write the folder of a finished evaluation with that report."""
 
-    def make(name: str, **texts: Sequence[str]) -> ReportCard:
-        card = card_of(cases, words, **texts)
-        folder = make_job(name, labels=list(texts))
+    def keep(name: str, card: ReportCard) -> ReportCard:
+        folder = make_job(name, labels=[one.model.label for one in card.models])
         atomic_write(folder / REPORT_FILE, card.model_dump_json())
         atomic_write(folder / HTML_FILE, report_html(card))
         return card
 
-    return make
+    return keep
 
 
 @pytest.fixture
-def worse(make_report: MakeReport, cases: list[TurnCase]) -> ReportCard:
+def make_report(
+    keep_report: Callable[[str, ReportCard], ReportCard], cases: list[TurnCase], words: Vocabulary
+) -> MakeReport:
+    """A finished evaluation of texts that no model wrote, judged for real: `make_report("evaluate-1", a=[...])`."""
+
+    def make(name: str, **texts: Sequence[str]) -> ReportCard:
+        return keep_report(name, card_of(cases, words, **texts))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def judged_worse(cases: list[TurnCase], words: Vocabulary) -> ReportCard:
     """The authors themselves as the baseline, and a model that always talks about the weather."""
-    return make_report("evaluate-1", authors=[one.authored for one in cases], weather=["It rains."] * len(cases))
+    return card_of(cases, words, authors=[one.authored for one in cases], weather=["It rains."] * len(cases))
+
+
+@pytest.fixture
+def worse(keep_report: Callable[[str, ReportCard], ReportCard], judged_worse: ReportCard) -> ReportCard:
+    """`judged_worse` as the finished evaluation `evaluate-1` of this test's workspace."""
+    return keep_report("evaluate-1", judged_worse)
+
+
+def devices_shown(visit: Visit) -> str:
+    """The imitated devices that are on show, as HTML."""
+    return "".join(one.value for one in visit.app.get("html") if 'class="devices"' in one.value)
 
 
 def blocks(visit: Visit) -> list[str]:
@@ -135,6 +158,18 @@ def test_ones_own_file_is_measured_against_its_base(workspace: Workspace, held_o
     visit = Visit("measure")
     assert visit.app.multiselect(key="measure_models").value == ["gguf/first/first.Q8_0.gguf"]
     assert visit.app.selectbox(key="measure_baseline").value == "base/smollm2-135m-instruct/base.gguf"
+
+
+def test_all_files_of_a_run_are_chosen_with_one_click(workspace: Workspace, held_out: Workspace) -> None:
+    for name in ("first.Q8_0.gguf", "first.Q4_0.gguf"):
+        made = workspace.gguf_dir / "first" / name
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.hardlink_to(workspace.base_dir / "smollm2-135m-instruct" / "base.gguf")
+    visit = Visit("measure")
+    assert len(visit.app.multiselect(key="measure_models").value) == 1
+    visit.click("measure_every")
+    assert len(visit.app.multiselect(key="measure_models").value) == 2
+    assert not visit.has("measure_every")
 
 
 def test_without_held_out_scenarios_nothing_can_be_started(workspace: Workspace) -> None:
@@ -221,7 +256,7 @@ def test_a_report_says_first_what_is_worse_and_where(worse: ReportCard) -> None:
     visit = Visit("measure", report="evaluate-1")
     assert visit.title == "Report card"
     assert visit.errors[0].startswith("**weather is worse than authors**\n\nWorse: Turns that are right (100% →")
-    buttons = [key for key in visit.keys if key.startswith("changed_")]
+    buttons = [key for key in visit.keys if key.startswith("changed_1_")]
     verdicts = [next(one.verdict for one in worse.models[1].comparisons if key.endswith(one.name)) for key in buttons]
     assert verdicts == sorted(verdicts, key=lambda one: one != "worse")
     assert verdicts[0] == "worse"
@@ -260,6 +295,46 @@ def test_the_turns_behind_a_figure_are_all_or_those_against_the_model(worse: Rep
     visit.choose("segmented_control", "turns_list_Against it_All", "All")
     assert len(blocks(visit)) == min(len(figure.turns), 10)
     assert blocks(visit) != first
+
+
+def choose_cell(visit: Visit, table: str, row: int, column: str) -> Visit:
+    """A click on a cell of a table."""
+    visit.app.session_state[table] = {"selection": {"rows": [], "columns": [], "cells": [(row, column)]}}
+    return visit.run()
+
+
+def test_a_cell_of_a_table_leads_to_its_turns_and_is_not_opened_again_by_itself(worse: ReportCard) -> None:
+    kind = sorted(worse.models[1].summary.by_type)[0]
+    figure = worse.models[1].summary.by_type[kind]["turn_right"]
+    visit = choose_cell(Visit("measure", report="evaluate-1"), "report_types", 0, "weather")
+    assert len(blocks(visit)) == min(len(figure.faults), 10)
+    assert f"{kind}: Turns that are right" in visit.words
+    assert blocks(visit.run()) == []
+    assert blocks(choose_cell(visit, "report_types", 0, "Figure")) == []
+
+
+def test_a_cell_of_the_matrix_leads_to_the_turns_where_that_was_asked_for(worse: ReportCard) -> None:
+    visit = Visit("measure", report="evaluate-1")
+    tables = {one.key: one.value for one in visit.app.dataframe}
+    assert list(tables["report_matrix_1"].columns) == ["nothing"]
+    row = list(tables["report_matrix_1"].index).index("stealth")
+    assert len(blocks(choose_cell(visit, "report_matrix_1", row, "nothing"))) == 1
+    assert "The author asked for stealth, the model for nothing." in visit.words
+
+
+def test_kinds_of_scene_in_which_a_model_is_worse_are_named_with_their_turns(worse: ReportCard) -> None:
+    visit = Visit("measure", report="evaluate-1")
+    found = {key for key in visit.keys if key.startswith("changed_kind_1_")}
+    assert found == {f"changed_kind_1_{one.name}_{kind}" for kind, one in type_differences(worse.models[1])}
+    assert found
+    visit.click(sorted(found)[0])
+    assert blocks(visit)
+
+
+def test_a_figure_that_is_worse_says_so_in_its_place(worse: ReportCard) -> None:
+    visit = Visit("measure", report="evaluate-1")
+    assert visit.app.button(key="figure_turn_right_1").label.endswith(":red[worse]")
+    assert "[" not in visit.app.button(key="figure_turn_right_0").label
 
 
 def test_what_a_model_wrote_is_never_markup(make_report: MakeReport, cases: list[TurnCase]) -> None:
@@ -340,16 +415,41 @@ def test_a_benchmark_compares_speeds_and_says_what_they_are_worth(make_job: Make
     assert list(table["Writes, ratio"]) == ["–", "0.50 times"]
     assert "this computer at this hour" in visit.words
     assert "more than phone allows" in visit.words
+    assert "Imitated devices" not in visit.words
     assert "measured" in Visit("measure").words
+    assert visit.choose("segmented_control", "speed_which", "Memory").app.get("plotly_chart")
+
+
+def test_imitated_devices_have_a_verdict_and_say_what_it_is_worth(make_job: MakeJob) -> None:
+    folder = make_job("benchmark-1", labels=["old", "new"])
+    rows = (device_row("old"), device_row("new", fits=False))
+    report = benchmark(("old", 100, 10), ("new", 150, 5)).model_copy(update={"simulated": rows})
+    atomic_write(folder / BENCHMARK_FILE, report.model_dump_json())
+    words = Visit("measure", report="benchmark-1").words
+    assert "new does not fit Phone" in words
+    assert SAYS in words
+    assert SAYS_NOT in words
+    assert "This computer has 2 cores; the devices spare up to 4." in words
+
+
+def test_the_form_says_how_many_measurements_it_will_take(workspace: Workspace) -> None:
+    visit = Visit("measure").choose("segmented_control", "measure_way", "speed")
+    visit.choose("multiselect", "speed_threads", [1]).choose("multiselect", "speed_lengths", [128, 512])
+    assert "That is 6 measurements" in visit.words
+    visit.choose("multiselect", "speed_devices", ["tablet", "phone_2gb"])
+    assert "That is 12 measurements" in visit.words
 
 
 @pytest.mark.slow
 def test_a_benchmark_is_started_from_the_page_and_read(workspace: Workspace) -> None:
     visit = Visit("measure").choose("segmented_control", "measure_way", "speed")
     visit.choose("number_input", "speed_rounds", 1).choose("multiselect", "speed_lengths", [128])
-    visit.choose("number_input", "speed_threads", 1).choose("number_input", "speed_tokens", 4).click("measure_start")
+    visit.choose("multiselect", "speed_threads", [1]).choose("multiselect", "speed_devices", ["phone_2gb"])
+    visit.choose("number_input", "speed_tokens", 4).click("measure_start")
     state = Job(workspace.jobs_dir / visit.address["report"]).wait(100)
     assert (state.status, state.error) == ("done", None)
     table = visit.run().app.dataframe[0].value
     assert list(table["Model"]) == ["smollm2-135m-instruct"]
     assert list(table["Threads"]) == [1]
+    assert "smollm2-135m-instruct" in devices_shown(visit)
+    assert "does not fit" not in devices_shown(visit)

@@ -20,31 +20,26 @@ from studio.ui.measure import (
     PARENT_BASE,
     VERDICTS,
     answers,
-    behind_comparison,
-    behind_figure,
     changed_words,
     first_choice,
     headlines,
     measured_title,
     part_rows,
-    speed_rows,
-    speed_sentences,
     stress_block,
-    too_large,
     turn_block,
     verdict,
+    whole_runs,
     work_sentence,
 )
-from studio.ui.measure_chart import CHARTED, report_chart
-from studio.ui.playable import list_playable
-from studio.validation import FIGURES, BenchmarkReport, BenchmarkSettings, DeviceFit, ReportCard
-from studio.validation.benchmark import speed_rows as rows_of
+from studio.ui.measure_chart import CHARTED, charted_figure, report_chart
+from studio.ui.playable import Playable, list_playable
+from studio.validation import FIGURES, ReportCard
+from studio.validation.behind import behind_comparison, figure_lists
 from studio.validation.breakdown import tool_rows, type_rows
 from studio.workspace import Workspace
 from tests.metrics.conftest import shipped_cases
 from tests.ui.html_check import Reading
 from tests.validation.conftest import CELLAR, GATE, card_of
-from tests.validation.test_benchmark import measured
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](javascript:alert(2))"
 
@@ -84,19 +79,6 @@ def write_gguf(path: Path, values: dict[str, str]) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-def benchmark(*models: tuple[str, float, float]) -> BenchmarkReport:
-    found = [measured(name, 0, reads, writes) for name, reads, writes in models]
-    device = DeviceFit(model=models[-1][0], profile="phone", peak_memory_bytes=2_000_000, limit_bytes=1_000_000)
-    return BenchmarkReport(
-        created=0.0,
-        settings=BenchmarkSettings(rounds=1),
-        file_bytes={name: 98_000_000 for name, _, _ in models},
-        measurements=tuple(found),
-        rows=tuple(rows_of(found, models[0][0])),
-        devices=(device,),
-    )
 
 
 # -- the verdict
@@ -169,15 +151,17 @@ def test_every_figure_is_in_one_group_and_every_verdict_has_a_colour() -> None:
 
 def test_behind_a_figure_are_first_the_turns_against_the_model(worse: ReportCard) -> None:
     authors, weather = (one.summary.figures["call_recall"] for one in worse.models)
-    lists = behind_figure(weather, "Title", "Meaning", "weather").lists
+    lists = figure_lists(weather)
     assert list(lists) == ["Against it", "All"]
     assert lists["Against it"] == lists["All"] == weather.turns
-    assert list(behind_figure(authors, "Title", "Meaning", "authors").lists) == ["All"]
+    assert list(figure_lists(authors)) == ["All"]
 
 
 def test_behind_a_comparison_are_the_turns_that_changed(worse: ReportCard) -> None:
     asks = {one.name: one for one in worse.models[1].comparisons}["call_accuracy"]
-    assert behind_comparison(asks, "weather").lists == {"Lost": asks.lost}
+    lists = behind_comparison(asks, worse.models[1]).lists
+    assert lists == {"Lost": asks.lost, "Right in both": lists["Right in both"]}
+    assert sorted(asks.lost + lists["Right in both"]) == sorted(one.key for one in worse.turns)
     assert changed_words(asks) == f"{len(asks.lost)} lost"
     assert changed_words(asks.model_copy(update={"lost": ()})) == "no turn changed"
     assert changed_words(asks.model_copy(update={"lost": ("a",), "gained": ("b", "c")})) == "1 lost, 2 won"
@@ -215,13 +199,12 @@ def test_an_enormous_player_turn_is_cut_and_stays_text(words: Vocabulary) -> Non
 
 
 def test_a_part_of_the_report_is_a_table_with_a_column_per_model(worse: ReportCard) -> None:
-    summaries = [one.summary for one in worse.models]
-    rolls = part_rows(worse, tool_rows(summaries), "Roll")
+    rolls = part_rows(worse, tool_rows(worse.models), "Roll")
     assert len(rolls) == len(worse.models[0].summary.tools)
     assert all(list(row) == ["Roll", "authors", "weather"] for row in rolls)
     assert all(row["authors"].startswith("100 % (") for row in rolls)
     assert all(row["weather"].startswith("0 % (0 of ") for row in rolls)
-    scenes = part_rows(worse, type_rows(summaries), "Figure")
+    scenes = part_rows(worse, type_rows(worse.models), "Figure")
     assert {row["Scene"] for row in scenes} == set(worse.models[0].summary.by_type)
 
 
@@ -238,26 +221,24 @@ def test_the_chart_has_every_model_with_the_ends_of_its_intervals(worse: ReportC
     assert "less is better" in "".join(chart.layout.yaxis.ticktext)
 
 
+def test_a_click_on_a_dot_is_a_model_and_a_figure(worse: ReportCard) -> None:
+    (first, *_), (_, second, *_) = (trace.customdata for trace in report_chart(worse).data)
+    assert charted_figure(worse, [{"curve_number": 0, "customdata": list(first)}]) == (0, "turn_right")
+    assert charted_figure(worse, [{"curve_number": 1, "customdata": list(second)}]) == (1, "call_accuracy")
+
+
+@pytest.mark.parametrize(
+    "point", [{}, {"curve_number": 2, "customdata": ["turn_right"]}, {"curve_number": 0, "customdata": [1, 2, "words"]}]
+)
+def test_a_click_on_anything_else_in_the_chart_is_none(worse: ReportCard, point: dict[str, object]) -> None:
+    assert charted_figure(worse, [point]) is None
+    assert charted_figure(worse, []) is None
+
+
 def test_a_hostile_name_is_no_markup_in_the_chart(few: list[TurnCase], words: Vocabulary) -> None:
     chart = report_chart(card_of(few, words, **{"<b>%{x}</b>": ["It rains."] * len(few)}))
     assert chart.data[0].name == "&lt;b&gt;%{x}&lt;/b&gt;"
     assert chart.data[0].hovertemplate.count("%{x") == 1
-
-
-def test_speed_is_compared_in_a_sentence_and_in_a_table() -> None:
-    report = benchmark(("old", 100, 10), ("new", 150, 5))
-    (sentence,) = speed_sentences(report)
-    assert sentence == (
-        "new writes 0.50 times and reads 1.50 times as fast as old (2 threads, a prompt of 130 tokens)."
-    )
-    old, new = speed_rows(report)
-    assert (new["Model"], new["Writes, ratio"], new["Writes"]) == ("new", "0.50 times", "5.0 tokens/s")
-    assert (old["Model"], old["Writes, ratio"], old["File"]) == ("old", "–", "98 MB")
-    assert too_large(report) == ["new took 2 MB here, more than phone allows (1 MB)."]
-
-
-def test_a_model_measured_alone_is_compared_with_nothing() -> None:
-    assert speed_sentences(benchmark(("old", 100, 10))) == []
 
 
 # -- what to measure
@@ -281,6 +262,19 @@ def test_a_file_of_ones_own_is_measured_against_a_base(workspace: Workspace) -> 
     assert own
     assert own.path == made
     assert found == base
+
+
+def playable(run: str, file: str, *, is_base: bool = False) -> Playable:
+    path = Path(run) / file
+    return Playable(id=f"{run}/{file}", title=file, path=path, bytes=1, is_base=is_base)
+
+
+def test_the_files_of_a_run_are_chosen_together() -> None:
+    files = [playable("new", "a"), playable("old", "a"), playable("new", "b"), playable("base", "c", is_base=True)]
+    assert whole_runs(files, []) == ["new/a", "new/b"]
+    assert whole_runs(files, ["old/a", "base/c"]) == ["old/a", "base/c"]
+    assert whole_runs(files, ["new/b"]) == ["new/a", "new/b"]
+    assert whole_runs(files[3:], []) == []
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -15,8 +15,9 @@ import pytest
 from studio.bases import load_template
 from studio.cli import main
 from studio.metrics import TurnCase
-from studio.validation import EvaluationSettings, ReportCard
-from studio.validation.evaluation import turn_fingerprint
+from studio.validation import SAYS_NOT, EvaluationSettings, ReportCard
+from studio.validation.digest import DIGEST_FILE
+from studio.validation.evaluation import by_scenario, group_fingerprint
 from studio.validation.rows import GeneratedTurn, RowStore
 from studio.workspace import PROJECT_ROOT, Workspace, sha256_file
 from tests.validation.conftest import SHIPPED
@@ -32,26 +33,26 @@ def store_rows(workspace: Workspace, model: Path, cases: list[TurnCase], texts: 
     """Rows as if the model had written `texts`, so that a comparison can be had without a good and a bad model."""
     template, settings = load_template("smollm2").source, EvaluationSettings(max_tokens=10)
     sha256 = sha256_file(model)
+    prints = [group_fingerprint(group, settings, 1, template) for group in by_scenario(cases) for _ in group]
     RowStore.of(workspace, sha256).add(
         GeneratedTurn(
             model_sha256=sha256,
             key=case.key,
-            fingerprint=turn_fingerprint(case, settings, 1, template),
+            fingerprint=fingerprint,
             text=text,
             reason="end_of_turn",
         )
-        for case, text in zip(cases, texts, strict=True)
+        for case, text, fingerprint in zip(cases, texts, prints, strict=True)
     )
 
 
-def another(base: Path, tmp_path: Path) -> Path:
+def another(base: Path, path: Path, name: bytes = b"Altered 135M") -> Path:
     """The base model under another name inside the file, so that it is another file by content."""
-    path = tmp_path / "tuned.gguf"
     shutil.copyfile(base, path)
     with path.open("r+b") as stream:
         position = stream.read(65536).index(b"Smollm2 135M")
         stream.seek(position)
-        stream.write(b"Altered 135M")
+        stream.write(name)
     return path
 
 
@@ -65,6 +66,7 @@ def test_evaluate_shows_figures_and_writes_the_report(
     assert "Evaluating: 7 of 7 turns" in shown.err
     report = campaign.root / shown.out.split("Report: ")[1].strip()
     assert "smollm2-135m-instruct" in report.read_text(encoding="utf-8")
+    assert (report.parent / DIGEST_FILE).is_file()
     assert run(campaign, "evaluate", base, *QUICK, "--json") == 0
     shown = capsys.readouterr()
     assert shown.err == ""
@@ -76,13 +78,19 @@ def test_evaluate_shows_figures_and_writes_the_report(
 def test_evaluate_fails_when_a_model_lost_what_its_baseline_had(
     other_campaign: Workspace, held_out: list[TurnCase], base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tuned = another(base, tmp_path)
+    tuned, small = another(base, tmp_path / "tuned.gguf"), another(base, tmp_path / "small.gguf", b"Smaller 135M")
     authors = [case.authored for case in held_out]
-    store_rows(other_campaign, base, held_out, authors)
+    for model in (base, small):
+        store_rows(other_campaign, model, held_out, authors)
     store_rows(other_campaign, tuned, held_out, ["It rains."] * len(held_out))
     arguments = ["--scenarios", SHIPPED, *QUICK]
-    assert run(other_campaign, "evaluate", tuned, "--baseline", base, *arguments) == 1
-    assert "Worse than the baseline" in capsys.readouterr().out
+    assert run(other_campaign, "evaluate", small, tuned, "--baseline", base, *arguments) == 1
+    shown = capsys.readouterr().out
+    good, bad = shown.split("tuned against smollm2-135m-instruct")
+    assert "small against smollm2-135m-instruct" in good
+    assert "Nothing is shown to be worse" in good
+    assert "Worse than the baseline" in bad
+    assert "In mixed: worse in 'Turns that are right'" in bad
     assert run(other_campaign, "evaluate", base, "--baseline", tuned, *arguments) == 0
     assert "Nothing is shown to be worse" in capsys.readouterr().out
 
@@ -108,10 +116,20 @@ def test_ctrl_c_stops_the_job_keeps_what_was_generated_and_the_same_command_goes
 
 @pytest.mark.slow
 def test_benchmark_prints_its_rows(campaign: Workspace, base: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(campaign, "benchmark", base, "--rounds", 1, "--prompt-tokens", 32, "--threads", 1) == 0
+    quick = ("--rounds", 1, "--prompt-tokens", 32, "--threads", 1)
+    assert run(campaign, "benchmark", base, *quick, "--device", "phone_2gb") == 0
     shown = capsys.readouterr().out
     assert "smollm2-135m-instruct" in shown
     assert "not measured" in shown
+    assert "fits" in shown.split("VERDICT")[1]
+    assert SAYS_NOT in shown
+
+
+def test_benchmark_refuses_a_device_that_nobody_knows(
+    campaign: Workspace, base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(campaign, "benchmark", base, "--device", "toaster") == 2
+    assert "phone_3gb" in capsys.readouterr().err
 
 
 def test_cactus_says_yes_to_the_base_model_and_no_to_a_damaged_file(
@@ -144,6 +162,7 @@ def test_wrong_usage_ends_with_status_2(campaign: Workspace, arguments: list[str
 
 def test_a_model_cannot_be_its_own_baseline(campaign: Workspace, base: Path) -> None:
     assert run(campaign, "evaluate", base, "--baseline", base) == 2
+    assert run(campaign, "evaluate", base, base) == 2
 
 
 @pytest.mark.parametrize("command", ["evaluate", "benchmark", "cactus"])

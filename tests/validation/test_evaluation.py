@@ -1,20 +1,30 @@
 """Real evaluations of the real SmolLM2: repeatable, resumable, and honest about a model that cannot do it."""
 
+import math
 import os
 import signal
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from studio.bases import load_template
+from studio.bases import BaseModel, ConversationRenderer, load_template
 from studio.errors import EvaluationError
 from studio.jobs import Job
-from studio.metrics import TurnCase
+from studio.metrics import TurnCase, scenario_cases
+from studio.play import ModelHost
+from studio.scenarios import MarkdownParser, Vocabulary, to_messages
 from studio.validation import EvaluationSettings, ReportCard, load_report, start_evaluation
-from studio.validation.evaluation import turn_fingerprint
-from studio.validation.request import ModelFile, model_files
+from studio.validation.evaluation import (
+    EvaluationStoppedError,
+    Generator,
+    by_scenario,
+    group_fingerprint,
+    host_options,
+)
+from studio.validation.request import ModelFile, model_files, scenario_files
 from studio.validation.rows import GeneratedTurn, RowStore, read_lines
 from studio.workspace import Workspace, sha256_file
 from tests.validation.conftest import SETTINGS, evaluate, lasting
@@ -61,6 +71,44 @@ def test_the_base_model_never_asks_for_dice(evaluated: ReportCard) -> None:
     assert (figures["outcome_told"].hits, figures["outcome_told"].total) == (0, 2)
     assert figures["empty"].hits == 0  # it does talk
     assert evaluated.models[0].work.generated_tokens == 7 * SETTINGS.max_tokens
+
+
+@pytest.mark.slow
+def test_the_authors_turns_are_scored_over_the_tokens_that_training_puts_loss_on(
+    evaluated: ReportCard, campaign: Workspace, smollm2: BaseModel
+) -> None:
+    renderer = ConversationRenderer(smollm2.tokenizer(), load_template("smollm2"))
+    messages = [to_messages(MarkdownParser().parse_scenario(path)) for path in scenario_files(campaign)]
+    trained = sum(sum(renderer.render(one).mask) for one in messages)
+    model = evaluated.models[0]
+    scored = [one.likelihood for one in model.verdicts if one.likelihood]
+    assert (len(scored), sum(one.tokens for one in scored)) == (7, trained)
+    figure = model.summary.figures["perplexity"]
+    assert figure.value == pytest.approx(math.exp(sum(one.nats for one in scored) / trained))
+    assert 2 < figure.value < 100  # it knows English, and not these scenarios
+
+
+@pytest.mark.slow
+def test_stopping_inside_a_scenario_keeps_the_whole_ones_and_going_on_gives_the_same_rows(
+    evaluated: ReportCard, campaign: Workspace, base: Path, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    scenarios = [MarkdownParser().parse_scenario(path) for path in scenario_files(campaign)]
+    groups = by_scenario(scenario_cases(scenarios, vocabulary))
+    store, done = RowStore(tmp_path / "rows.jsonl"), list[int]()
+    with ModelHost(base, host_options(SETTINGS)) as host:
+        generator = Generator(ModelFile.of(base), host, vocabulary, SETTINGS, store)
+        with pytest.raises(EvaluationStoppedError):
+            generator.generate(groups, done.append, lambda: bool(done) and done[-1] > len(groups[0]))
+        assert len(store) == len(groups[0])
+        rows = generator.generate(groups)
+    unbroken = RowStore.of(campaign, sha256_file(base))
+    work = {"prefill_seconds", "decode_seconds", "peak_memory_bytes"}
+    for row in rows:
+        other = unbroken.get(row.identity)
+        assert other is not None
+        assert row.model_dump(exclude=work) == other.model_dump(exclude=work)
+    assert done == sorted(done)
+    assert len(groups[0]) < done[-1] < len(rows)
 
 
 @pytest.mark.slow
@@ -139,20 +187,22 @@ def test_two_stores_of_one_file_lose_nothing(tmp_path: Path) -> None:
 
 def test_what_decides_a_reply_decides_its_fingerprint(held_out: list[TurnCase]) -> None:
     template = load_template("smollm2").source
-    case = held_out[0]
+    first, second = by_scenario(held_out)[:2]
     more = SETTINGS.model_copy(update={"max_tokens": 11})
     narrow = SETTINGS.model_copy(update={"context_tokens": 512})
     asked = [
-        turn_fingerprint(case, SETTINGS, 1, template),
-        turn_fingerprint(held_out[1], SETTINGS, 1, template),
-        turn_fingerprint(case, more, 1, template),
-        turn_fingerprint(case, narrow, 1, template),
-        turn_fingerprint(case, SETTINGS, 2, template),
-        turn_fingerprint(case, SETTINGS, 1, template + " "),
+        group_fingerprint(first, SETTINGS, 1, template),
+        group_fingerprint(second, SETTINGS, 1, template),
+        group_fingerprint(first[:-1], SETTINGS, 1, template),
+        group_fingerprint([*first[:-1], replace(first[-1], authored="Rain.")], SETTINGS, 1, template),
+        group_fingerprint(first, more, 1, template),
+        group_fingerprint(first, narrow, 1, template),
+        group_fingerprint(first, SETTINGS, 2, template),
+        group_fingerprint(first, SETTINGS, 1, template + " "),
     ]
     assert len(set(asked)) == len(asked)
     reseeded = SETTINGS.model_copy(update={"seed": 8, "stress": True})
-    assert turn_fingerprint(case, reseeded, 1, template) == asked[0]
+    assert group_fingerprint(first, reseeded, 1, template) == asked[0]
 
 
 def test_models_of_one_name_get_labels_that_tell_them_apart(other_campaign: Workspace) -> None:
