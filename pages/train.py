@@ -1,9 +1,10 @@
-"""Train: start a run from a preset, watch one live (`?run=NAME`), and the list of runs."""
+"""Train: start a run from a preset or like another one (`?like=NAME`), watch one (`?run=NAME`), and all runs."""
 
 import streamlit as st
 
 from pages.parts.layout import begin, told
 from pages.parts.run_list import run_list
+from pages.parts.run_queue import run_queue
 from pages.parts.run_view import run_view
 from pages.parts.train_form import train_form
 
@@ -13,6 +14,8 @@ if chosen := st.query_params.get("run"):
         run_view(chosen)
 else:
     with told():
-        train_form()
+        train_form(st.query_params.get("like", ""))
+    with told():
+        run_queue()
     with told():
         run_list()

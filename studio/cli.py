@@ -11,22 +11,34 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from studio import __version__
-from studio.commands import Command, Context, Exit, UsageError
+from studio.commands import Command, Context, Exit, UsageError, shared_options
 from studio.errors import ConfigError, StudioError
 from studio.workspace import Workspace
 
-GROUPS = (
-    "setup", "scenarios", "dataset", "augment", "exchange", "training", "models", "play", "validation", "registry",
-    "serve",
-)  # fmt: skip
+GROUPS: dict[str, tuple[str, ...]] = {
+    "setup": ("setup", "bases"),
+    "scenarios": ("validate",),
+    "dataset": ("preprocess",),
+    "augment": ("augment",),
+    "exchange": ("import", "export"),
+    "training": ("train", "stop"),
+    "queue": ("runs", "queue"),
+    "models": ("convert", "quantize", "inspect", "models"),
+    "play": ("chat",),
+    "validation": ("evaluate", "benchmark", "cactus"),
+    "reports": ("reports",),
+    "registry": ("approve", "deploy", "rollback", "deployments"),
+    "serve": ("serve",),
+}
+"""The modules of `studio/commands/` and the commands of each, in the order of the work."""
 
 
-def commands() -> list[Command]:
-    """All commands, in the order of the work."""
-    return [command for group in GROUPS for command in importlib.import_module(f"studio.commands.{group}").COMMANDS]
+def commands(groups: Iterable[str] = GROUPS) -> list[Command]:
+    """The commands of these groups."""
+    return [command for group in groups for command in importlib.import_module(f"studio.commands.{group}").COMMANDS]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -34,13 +46,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parsers()[""]
 
 
-def parsers() -> dict[str, argparse.ArgumentParser]:
-    """The whole command line under the empty name, and the parser of each command under the command's."""
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--workspace", metavar="DIR", default=argparse.SUPPRESS, help="folder with config, data and models"
-    )
-    shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON")
+def parsers(groups: Iterable[str] = GROUPS) -> dict[str, argparse.ArgumentParser]:
+    """The command line of these groups under the empty name, and the parser of each command under the command's."""
+    shared = shared_options()
     parser = argparse.ArgumentParser(
         prog="python -m studio",
         parents=[shared],
@@ -51,7 +59,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     parser.add_argument("--version", action="version", version=f"studio {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     found = {"": parser}
-    for command in commands():
+    for command in commands(groups):
         child = subparsers.add_parser(
             command.name,
             parents=[shared],
@@ -67,7 +75,8 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. Wrong usage ends the process with 2, as argparse does."""
-    options = build_parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parsers(_needed(arguments))[""].parse_args(arguments)
     as_json = getattr(options, "json", False)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without the character is no reason to fail
@@ -84,6 +93,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.DONE
     except OSError as error:  # a full disk, a folder that may not be written
         return _report(_refused(error), options.command, as_json)
+
+
+def _needed(arguments: Sequence[str]) -> list[str]:
+    """The group of the command that is asked for, which need not wait for the others; all if that is unclear."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--workspace":
+            next(words, None)
+        elif word != "--json" and not word.startswith("--workspace="):
+            return [group for group, names in GROUPS.items() if word in names] or list(GROUPS)
+    return list(GROUPS)
 
 
 def _report(error: StudioError, command: str, as_json: bool) -> Exit:

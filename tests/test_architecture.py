@@ -10,13 +10,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE = ROOT / "studio"
 HEAVY = {"torch", "transformers", "llama_cpp", "peft", "trl"}
-EVERYWHERE = {"jobs", "config", "machine", "workspace", "errors"}
+EVERYWHERE = {"jobs", "config", "database", "machine", "workspace", "errors"}
 BELOW = {
     "errors": set(),
     "workspace": set(),
+    "database": set(),
     "config": {"workspace"},
     "machine": {"workspace"},
-    "jobs": {"config", "workspace"},
+    "jobs": {"config", "database", "workspace"},
     "scenarios": set(),
     "metrics": {"scenarios"},
     "bases": {"scenarios", "metrics"},

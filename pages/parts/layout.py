@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import escape
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import streamlit as st
 
 from pages.parts.navigation import require_navigation
 from studio.errors import StudioError
+from studio.jobs import JobQueue
 from studio.scenarios import Vocabulary, load_vocabulary
 from studio.scenarios.library import ScenarioLibrary
 from studio.ui.failures import recorded_error
@@ -49,8 +50,10 @@ def _vocabulary(path: Path, changed: int) -> Vocabulary:
 
 
 def begin() -> None:
-    """What every page does first: the navigation, the style sheet, and the message of the last action."""
+    """What every page does first: the navigation, the style sheet, the message of the last action, a waiting queue."""
     require_navigation()
+    with suppress(StudioError):  # the page Train tells
+        JobQueue(workspace()).wake()  # after a restart of the app or the computer, any page goes on with what waited
     st.html(_STYLE)
     if message := st.session_state.pop(_MESSAGE, None):
         st.toast(message, icon=":material/check:")

@@ -1,4 +1,4 @@
-"""The training runs, newest first."""
+"""The training runs, newest first; those at work and waiting are above when there is a queue."""
 
 from __future__ import annotations
 
@@ -7,36 +7,58 @@ import time
 import streamlit as st
 
 from pages.parts.layout import workspace
+from pages.parts.run_queue import queue_places
+from studio.errors import StudioError
 from studio.jobs import JobState
-from studio.training import list_runs
-from studio.ui.job_list import look_at
-from studio.ui.runs import STATUS, unreadable_runs
+from studio.training import Run, list_runs, read_note
+from studio.ui.job_list import SeenJob, look_at
+from studio.ui.runs import Place, look_of, unreadable_runs
 from studio.ui.wording import moment, plain
 
 SHOWN = 20
+_NOTE_CHARACTERS = 90
 
 
 def run_list() -> None:
     """A row per run; a click opens it."""
     runs, broken = list_runs(workspace()), unreadable_runs(workspace())
-    if not runs and not broken:
+    found = _places()
+    queued = set(found) if any(one.position for one in found.values()) else set()
+    rest = [run for run in runs if run.name not in queued]
+    if not rest and not broken:
         return
     st.subheader("Runs", anchor=False)
-    for one in look_at(run.job for run in runs[:SHOWN]):
-        _row(one.name, one.state)
+    for one in look_at(run.job for run in rest[:SHOWN]):
+        _row(one, found.get(one.name))
     for name in broken[:SHOWN]:
         _broken_row(name)
-    if len(runs) > SHOWN:
-        st.caption(f"{len(runs) - SHOWN:,} older ones are in the folder of training runs.")
+    if len(rest) > SHOWN:
+        st.caption(f"{len(rest) - SHOWN:,} older ones are in the folder of training runs.")
 
 
-def _row(name: str, state: JobState) -> None:
-    look = STATUS[state.status]
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"card_{name}"):
-        _title(name)
-        done = f"{state.progress.done:.0f} of {state.progress.total:.0f} steps · " if state.progress.total else ""
-        st.caption(f"{done}{moment(state.created, time.time())}", width="content")
+def _places() -> dict[str, Place]:
+    try:
+        return queue_places()
+    except StudioError:  # told above, where the queue would be
+        return {}
+
+
+def _row(one: SeenJob, place: Place | None) -> None:
+    look = look_of(one.state, place)
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"card_{one.name}"):
+        _title(one.name, _first_line(read_note(Run(one.job.directory))))
+        st.caption(_facts(one.state), width="content")
         st.badge(look.word, color=look.color, icon=look.icon)
+
+
+def _facts(state: JobState) -> str:
+    done = f"{state.progress.done:.0f} of {state.progress.total:.0f} steps · " if state.progress.total else ""
+    return f"{done}{moment(state.created, time.time())}"
+
+
+def _first_line(note: str) -> str:
+    line = next(iter(note.splitlines()), "")
+    return line if len(line) <= _NOTE_CHARACTERS else line[:_NOTE_CHARACTERS].rstrip() + " …"
 
 
 def _broken_row(name: str) -> None:
@@ -45,8 +67,10 @@ def _broken_row(name: str) -> None:
         st.badge("cannot be read", color="red", icon=":material/broken_image:")
 
 
-def _title(name: str) -> None:
-    with st.container(width="stretch", key=f"run_title_{name}"):
+def _title(name: str, note: str = "") -> None:
+    with st.container(width="stretch", key=f"run_title_{name}", gap="xxsmall"):
         if st.button(plain(name), key=f"row_{name}", type="tertiary", icon=":material/model_training:"):
-            st.query_params["run"] = name
+            st.query_params.from_dict({"run": name})
             st.rerun()
+        if note:
+            st.caption(plain(note))

@@ -1,21 +1,24 @@
-"""The form that starts a training run: a preset, a base model, and what it will learn from."""
+"""The form that starts a training run: a preset or another run's settings, a base model, and what it learns from."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from pages.parts.dataset_summary import dataset_summary
-from pages.parts.layout import empty_state, header, library, show_error, workspace
+from pages.parts.layout import empty_state, header, library, show_error, told, workspace
+from pages.parts.run_queue import queue_places
 from studio.bases import BaseEntry, list_bases
 from studio.config import TrainingConfig, TrainingPreset, load_presets
 from studio.errors import ConfigError, StudioError
-from studio.training import start_run
+from studio.training import Run, find_run, free_name, start_run
 from studio.ui.settings import reach, turned
 from studio.ui.wording import plain
 
+_LIKE = "like_"
 
-def train_form() -> None:
-    """Choose, look at what will be learned, start."""
+
+def train_form(like: str = "") -> None:
+    """Choose, look at what will be learned, start; `like` is the run whose settings to begin with."""
     header("Train", "Teach a small model how you run a game. It learns the Dungeon Master's turns of your scenarios.")
     presets = load_presets(workspace())
     bases = [one for one in list_bases(workspace()) if one.imported]
@@ -38,10 +41,28 @@ def train_form() -> None:
             label="Write a scenario",
         )
     else:
-        _form(presets, bases)
+        model = _model(like)
+        _form({**_as_it_was(model), **presets}, bases, model)
 
 
-def _form(presets: dict[str, TrainingPreset], bases: list[BaseEntry]) -> None:
+def _model(like: str) -> Run | None:
+    """The run to begin with; an error in its place when it cannot be read."""
+    if like:
+        with told():
+            run = find_run(workspace(), like)
+            run.config()
+            return run
+    return None
+
+
+def _as_it_was(model: Run | None) -> dict[str, TrainingPreset]:
+    if model is None:
+        return {}
+    summary = f"The settings of {model.name}, its choice of rows too. Change what you like below; the run itself stays."
+    return {f"{_LIKE}{model.name}": TrainingPreset(title=f"As {model.name}", summary=summary, training=model.config())}
+
+
+def _form(presets: dict[str, TrainingPreset], bases: list[BaseEntry], model: Run | None) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left, st.container(border=True, key="train_form"):
         key = str(
@@ -57,17 +78,24 @@ def _form(presets: dict[str, TrainingPreset], bases: list[BaseEntry]) -> None:
             "Base model", list(titles), format_func=titles.__getitem__, key="train_base",
             index=list(titles).index(default) if default in titles else 0,
         )  # fmt: skip
-        name = st.text_input("Name of the run", key="train_name", placeholder="made from date and time", max_chars=60)
+        name = st.text_input(
+            "Name of the run", free_name(workspace(), model) if model else "", key="train_name", max_chars=60,
+            placeholder="made from date and time",
+        )  # fmt: skip
         config = _details(key, presets[key].training.model_copy(update={"base_model": str(base)}))
-        if st.button("Start training", type="primary", icon=":material/play_arrow:", key="train_start"):
-            _start(config, name or "")
+        before = _at_work()
+        label, icon = ("Add to the queue", "playlist_add") if before else ("Start training", "play_arrow")
+        if st.button(label, type="primary", icon=f":material/{icon}:", key="train_start"):
+            _start(config, name or "", model if model and key == f"{_LIKE}{model.name}" else None)
+        if before:
+            st.caption(f"{plain(before)} is training now. This run starts by itself when its turn comes.")
     with right:
         dataset_summary(str(base), config.max_seq_length)
 
 
 def _details(preset: str, config: TrainingConfig) -> TrainingConfig:
     """The settings behind the preset, for those who want to turn a knob."""
-    with st.expander("Details", key="train_details"):
+    with st.expander("Details", expanded=preset.startswith(_LIKE), key=f"train_details_{preset}"):
         left, right = st.columns(2)
         with left:
             steps = _knob(
@@ -109,11 +137,23 @@ def _knob(
     return st.number_input(label, least, most, value, step, format=format, key=key, help=hint)
 
 
-def _start(config: TrainingConfig, name: str) -> None:
+def _at_work() -> str:
+    """The run that a new one would have to wait for; empty when there is none, or the queue cannot be read."""
     try:
-        run = start_run(workspace(), config, name=name)
+        return next(iter(queue_places()), "")
+    except StudioError:
+        return ""
+
+
+def _start(config: TrainingConfig, name: str, model: Run | None) -> None:
+    """Start it, with the scenarios and the beginning of `model` if it shall be like that run."""
+    try:
+        run = start_run(
+            workspace(), config, name=name,
+            scenarios=model.scenarios if model else None, parent=model.parent if model else None,
+        )  # fmt: skip
     except StudioError as error:
         show_error(error)
         return
-    st.query_params["run"] = run.name
+    st.query_params.from_dict({"run": run.name})
     st.rerun()

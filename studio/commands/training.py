@@ -1,4 +1,4 @@
-"""`train`, `runs` and `stop`: start and control training runs."""
+"""`train` and `stop`: start training runs, follow them, and end them. What they leave is in `studio.commands.queue`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from studio.commands import Command, Context, Exit, clock_text, table
+from studio.commands import Command, Context, Exit
 from studio.commands.balance_options import BALANCE_OPTIONS, add_balance_options, chosen_balance
 from studio.config import TrainingConfig, load_dataset_config, load_presets, load_settings, parse_settings
 from studio.errors import ConfigError
-from studio.jobs import EvaluationEvent, JobState, MessageEvent, StepEvent
-from studio.training import Run, find_run, list_runs, resume_run, start_run
+from studio.jobs import EvaluationEvent, JobQueue, MessageEvent, StepEvent
+from studio.training import Run, find_run, resume_run, start_run, stop_run
 
 _POLL_SECONDS = 0.5
 _DEFAULT_PRESET = "quick"
@@ -26,6 +26,7 @@ def _configure_train(parser: ArgumentParser) -> None:
         "--preset", metavar="NAME", help=f"a preset of config/training_config.yaml (default: {_DEFAULT_PRESET})"
     )
     start.add_argument("--config", type=Path, metavar="FILE", help="settings from a YAML file instead of a preset")
+    start.add_argument("--like", metavar="RUN", help="the settings, scenarios and beginning of another run")
     start.add_argument("--resume", metavar="RUN", help="go on with a stopped or interrupted run, as it was set up")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting; repeatable"
@@ -38,7 +39,9 @@ def _configure_train(parser: ArgumentParser) -> None:
     )
     add_balance_options(parser)
     parser.add_argument("--name", default="", help="name of the run (default: date and time)")
-    parser.add_argument("--detach", action="store_true", help="start it and return at once")
+    parser.add_argument(
+        "--detach", "--queue", action="store_true", help="return at once; it starts when no other run is at work"
+    )
 
 
 def _train(options: Namespace, context: Context) -> int:
@@ -48,18 +51,31 @@ def _train(options: Namespace, context: Context) -> int:
         already_said = find_run(context.workspace, options.resume).job.events().offset
         run = resume_run(context.workspace, options.resume)
     else:
+        like = find_run(context.workspace, options.like) if options.like else None
         run = start_run(
             context.workspace,
-            _settings(options, context),
+            _settings(options, context, like),
             name=options.name,
-            scenarios=options.scenarios,
-            parent=options.parent,
+            scenarios=options.scenarios or (like.scenarios if like else None),
+            parent=options.parent or (like.parent if like else None),
         )
-    context.note(f"Run {run.name} started; stop it with `stop {run.name}`, it keeps what it has learned.")
+    begun = f"Run {run.name} started; stop it with `stop {run.name}`, it keeps what it has learned."
+    line = _waiting_line(run, context) or begun
     if options.detach:
+        context.note(line)
         context.show(run.name, {"run": run.name})
         return Exit.DONE
-    return _follow(run, context, already_said)
+    return _follow(run, context, already_said, line)
+
+
+def _waiting_line(run: Run, context: Context) -> str:
+    """Where a run stands in the queue; empty when its turn has come."""
+    entries = JobQueue(context.workspace).entries()
+    mine = next((one for one in entries if one.title == run.name and one.position), None)
+    if mine is None:
+        return ""
+    before = entries[entries.index(mine) - 1].title if entries.index(mine) else ""
+    return f"Run {run.name} waits, number {mine.position} in the queue" + (f", after {before}." if before else ".")
 
 
 def _refuse_changes(options: Namespace) -> None:
@@ -72,8 +88,10 @@ def _refuse_changes(options: Namespace) -> None:
         )
 
 
-def _settings(options: Namespace, context: Context) -> TrainingConfig:
-    if options.config:
+def _settings(options: Namespace, context: Context, like: Run | None) -> TrainingConfig:
+    if like:
+        config = like.config()
+    elif options.config:
         config = load_settings(TrainingConfig, options.config)
     else:
         presets, chosen = load_presets(context.workspace), options.preset or _DEFAULT_PRESET
@@ -99,26 +117,42 @@ def _changes(pairs: list[str]) -> dict[str, Any]:
     return changes
 
 
-def _follow(run: Run, context: Context, offset: int) -> int:
-    """Show a run, its events from a byte offset on, until it ends; Ctrl+C asks it to stop, and it saves first."""
+def _follow(run: Run, context: Context, offset: int, line: str) -> int:
+    """Show a run, its events from a byte offset on, until it ends; Ctrl+C asks it to stop, and it saves first.
+
+    `line` is what is said first, of its start or its place in the queue.
+    """
+    told = ""
     while True:
-        state = run.state()
-        batch = run.job.events(offset)
-        offset = batch.offset
-        for event in batch.events:
-            if not context.as_json and (line := _event_line(event)):
-                context.note(line)
-        if state.is_finished:
-            break
         try:
+            state = run.state()
+            if state.is_finished:
+                break
+            if line and line != told:
+                context.note(line)
+            told, offset = line, _tell_events(run, context, offset)
             time.sleep(_POLL_SECONDS)
+            if state.is_waiting:
+                JobQueue(context.workspace).wake()
+                line = _waiting_line(run, context)
         except KeyboardInterrupt:
-            context.note("Stopping after this step; what is learned is saved ...")
-            run.job.stop()
+            waits = "Taking it out of the queue ..." if run.state().is_waiting else ""
+            context.note(waits or "Stopping after this step; what is learned is saved ...")
+            stop_run(context.workspace, run.name)
+    _tell_events(run, context, offset)
     error = state.error or {}
     text = f"Run {run.name}: {state.status}. {error.get('what', '')} {error.get('next_step', '')}".rstrip()
     context.show(text, {"run": run.name, **state.model_dump(mode="json")})
     return Exit.DONE if state.status in ("done", "stopped") else Exit.FINDINGS
+
+
+def _tell_events(run: Run, context: Context, offset: int) -> int:
+    """Say what the run wrote since a byte offset; returns where to go on."""
+    batch = run.job.events(offset)
+    for event in batch.events:
+        if not context.as_json and (line := _event_line(event)):
+            context.note(line)
+    return batch.offset
 
 
 def _event_line(event: object) -> str:
@@ -134,31 +168,20 @@ def _event_line(event: object) -> str:
     return ""
 
 
-def _runs(_: Namespace, context: Context) -> int:
-    states = [(run, run.state()) for run in list_runs(context.workspace)]
-    data = [{"run": run.name, **state.model_dump(mode="json")} for run, state in states]
-    rows = [_row(run, state) for run, state in states]
-    context.show(table(rows, ("RUN", "STATUS", "PROGRESS", "LEFT")), data)
-    return Exit.DONE
-
-
-def _row(run: Run, state: JobState) -> tuple[str, str, str, str]:
-    progress = f"{state.progress.done:.0f}/{state.progress.total:.0f} {state.progress.unit}"
-    return run.name, state.status, progress, clock_text(state.seconds_left) if state.seconds_left else ""
-
-
 def _configure_stop(parser: ArgumentParser) -> None:
     parser.add_argument("run_name", metavar="RUN", help="the run's name")
 
 
 def _stop(options: Namespace, context: Context) -> int:
-    state = find_run(context.workspace, options.run_name).job.stop()
+    state = stop_run(context.workspace, options.run_name)
+    JobQueue(context.workspace).wake()
     context.show(f"Run {options.run_name}: {state.status}.", {"run": options.run_name, "status": state.status})
     return Exit.DONE
 
 
 COMMANDS = (
-    Command("train", "start a training run and follow it", _configure_train, _train),
-    Command("runs", "list the training runs", lambda parser: None, _runs),
-    Command("stop", "ask a run to stop; it saves first", _configure_stop, _stop),
+    Command("train", "start a training run, or put it into the queue, and follow it", _configure_train, _train),
+    Command(
+        "stop", "ask a run to stop, it saves first; one that waits is taken out of the queue", _configure_stop, _stop
+    ),
 )

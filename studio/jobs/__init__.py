@@ -1,4 +1,4 @@
-"""Slow work in its own process: launch it, watch it, stop it, find it again. See docs/jobs.md.
+"""Slow work in its own process: launch it, queue it, watch it, stop it, find it again. See docs/jobs.md.
 
 A job is a folder. Nothing here knows what the work is, and nothing heavy is imported.
 """
@@ -21,6 +21,8 @@ from studio.jobs.events import (
 )
 from studio.jobs.job import Job, launch, list_jobs
 from studio.jobs.process import usable_cores
+from studio.jobs.queue import JobQueue
+from studio.jobs.queue_rows import QueueEntry
 from studio.jobs.state import JobState, Progress
 from studio.jobs.worker_context import Worker
 
@@ -31,10 +33,12 @@ __all__ = [
     "EventBatch",
     "EventLog",
     "Job",
+    "JobQueue",
     "JobState",
     "MessageEvent",
     "Progress",
     "ProgressEvent",
+    "QueueEntry",
     "SampleEvent",
     "Status",
     "StatusEvent",

@@ -49,6 +49,8 @@ class EvaluationEvent(_Event):
     loss: float
     perplexity: float
     trained_tokens: int = Field(description="Tokens that the loss is the mean of.")
+    calls_right: float | None = Field(None, description="Share of a few held-out turns with the author's requests.")
+    calls_turns: int = Field(0, description="How many turns that share is of.")
 
 
 class CheckpointEvent(_Event):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from studio.errors import JobError
 from studio.jobs.events import EventBatch, read_events
-from studio.jobs.process import acquire_lock, is_alive, process_start, worker_environment
+from studio.jobs.process import acquire_lock, folder_lock, is_alive, process_start, worker_environment
 from studio.jobs.state import (
     EVENTS_FILE,
     LOG_FILE,
@@ -33,9 +35,11 @@ from studio.workspace import PROJECT_ROOT, atomic_write
 
 EXIT_SECONDS = 30.0
 """A worker holds its folder until its process is gone, and torch takes seconds to go on a busy machine."""
+SHORT_SECONDS = 1.0
 POLL_SECONDS = 0.1
 KILL_SECONDS = 5.0
 LOG_TAIL_BYTES = 256 * 1024
+_DELETED = ".deleted-"
 _ARGUMENTS: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
@@ -99,6 +103,18 @@ class Job:
                 return state
             time.sleep(POLL_SECONDS)
 
+    def delete(self) -> None:
+        """Delete the folder and everything in it. Killed half-way, it leaves a hidden folder that the next one removes.
+
+        Raises:
+            JobError: a worker runs in it.
+        """
+        folder = self.directory
+        with folder_lock(folder, patience_with(folder)):
+            folder.rename(folder.with_name(f"{_DELETED}{folder.name}-{secrets.token_hex(4)}"))
+        for gone in folder.parent.glob(f"{_DELETED}*"):
+            shutil.rmtree(gone, ignore_errors=True)
+
     def _end(self, how: signal.Signals) -> None:
         state = load_state(self.directory)
         if state.pid is not None and is_alive(state.pid, state.process_start):
@@ -126,11 +142,12 @@ def launch(
     Raises:
         JobError: a worker already runs in this folder, or the process cannot be started.
     """
-    lock = acquire_lock(directory, patience=EXIT_SECONDS if _has_ended(directory) else 1.0)
+    lock = acquire_lock(directory, patience_with(directory))
     try:
-        values = arguments.model_dump(mode="json") if isinstance(arguments, BaseModel) else dict(arguments)
-        state = _first_state(directory, target, _ARGUMENTS.validate_python(values), kind, title)
-        (directory / STOP_FILE).unlink(missing_ok=True)
+        state = _first_state(directory, target, as_arguments(arguments), kind, title)
+        known = _known_state(directory)
+        if not (known and known.is_waiting):  # what was asked of a waiting job is meant for the worker that begins now
+            (directory / STOP_FILE).unlink(missing_ok=True)
         reserve_space(directory)
         process = _spawn(directory, lock, environment)
         state = state.model_copy(update={"pid": process.pid, "process_start": process_start(process.pid) or ""})
@@ -142,15 +159,29 @@ def launch(
     return Job(directory)
 
 
-def _has_ended(directory: Path) -> bool:
-    """Whether a former worker has said its last word, so that it will soon let go of the folder."""
-    return (directory / STATE_FILE).exists() and load_state(directory).is_finished
+def as_arguments(values: BaseModel | Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """A target's arguments as plain JSON values. Raises `pydantic.ValidationError` when they are none."""
+    plain = values.model_dump(mode="json") if isinstance(values, BaseModel) else dict(values)
+    return _ARGUMENTS.validate_python(plain)
+
+
+def patience_with(directory: Path) -> float:
+    """Seconds to wait for a folder's lock: long when a former worker has said its last word and will soon let go."""
+    state = _known_state(directory)
+    return EXIT_SECONDS if state and (state.is_finished or state.is_waiting) else SHORT_SECONDS
+
+
+def _known_state(directory: Path) -> JobState | None:
+    try:
+        return load_state(directory)
+    except JobError:  # a new folder, or a damaged one that is begun anew
+        return None
 
 
 def list_jobs(folder: Path) -> list[Job]:
-    """The jobs whose folders lie in `folder`, newest first. Folders without a readable job are left out."""
+    """The jobs whose folders lie in `folder`, newest first. Hidden folders and those without a readable job are not."""
     found: list[tuple[float, Job]] = []
-    for path in folder.glob(f"*/{STATE_FILE}"):
+    for path in folder.glob(f"[!.]*/{STATE_FILE}"):
         try:
             found.append((load_state(path.parent).created, Job(path.parent)))
         except JobError:
@@ -159,10 +190,7 @@ def list_jobs(folder: Path) -> list[Job]:
 
 
 def _first_state(directory: Path, target: str, arguments: dict[str, JsonValue], kind: str, title: str) -> JobState:
-    try:
-        earlier = load_state(directory)
-    except JobError:
-        earlier = JobState(kind=kind, created=time.time())
+    earlier = _known_state(directory) or JobState(kind=kind, created=time.time())
     return JobState(
         kind=kind,
         title=title or earlier.title,

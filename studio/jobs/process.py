@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -45,24 +46,39 @@ def acquire_lock(directory: Path, patience: float = 0.0) -> int:
     Raises:
         JobError: another process works in this folder.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    handle = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() < deadline:
-                time.sleep(0.05)
-                continue
-            os.close(handle)
+    while (handle := try_lock(directory / LOCK_FILE)) is None:
+        if time.monotonic() >= deadline:
             raise JobError(
                 "This job is already running.",
                 why="Another process works in its folder.",
                 next_step="Wait until it has ended, or stop it first.",
                 where=directory.name,
-            ) from None
-        return handle
+            )
+        time.sleep(0.05)
+    return handle
+
+
+@contextmanager
+def folder_lock(directory: Path, patience: float = 0.0) -> Iterator[None]:
+    """`acquire_lock` for the time of a block: no worker can begin in the folder meanwhile."""
+    handle = acquire_lock(directory, patience)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def try_lock(path: Path) -> int | None:
+    """An exclusive lock on a file as its descriptor, or None while somebody else has it. It dies with its process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
 
 
 def worker_environment(parent: Mapping[str, str], extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -64,6 +64,11 @@ class JobState(BaseModel):
         """Nothing more will happen to this job unless someone starts it again."""
         return self.status in FINISHED
 
+    @property
+    def is_waiting(self) -> bool:
+        """No process was given to this job yet: it waits in the queue, or was put aside on its way there."""
+        return self.status == "queued" and self.pid is None
+
 
 class Order(BaseModel):
     """What a launcher asks of the worker it started; sent through a pipe, never read from a file."""

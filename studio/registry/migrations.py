@@ -1,12 +1,9 @@
-"""The schema of the registry as numbered migrations; `PRAGMA user_version` says how many a file has had.
+"""The schema of the registry as numbered migrations, see `studio.database`.
 
-A migration that was released is never edited: a change of the schema is a new one at the end. docs/registry.md explains
-every column; a test compares the two.
+docs/registry.md explains every column; a test compares the two.
 """
 
 from __future__ import annotations
-
-import sqlite3
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -41,24 +38,3 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX deployments_of_channel ON deployments (channel, id)",
     ),
 )
-LATEST = len(MIGRATIONS)
-
-
-def schema_version(connection: sqlite3.Connection) -> int:
-    """How many migrations a database has had."""
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a database to `LATEST`, each migration whole or not at all. Two processes at once are safe."""
-    while schema_version(connection) < LATEST:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            number = schema_version(connection)
-            for statement in MIGRATIONS[number] if number < LATEST else ():
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {min(number + 1, LATEST)}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise

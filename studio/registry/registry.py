@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from studio.conversion.gguf_header import read_header
 from studio.conversion.metadata import PARENT_KEYS
 from studio.registry import records
-from studio.registry.database import connect, prepare, transaction
+from studio.registry.database import registry_database
 from studio.registry.errors import NotApprovedError, NothingToRollBackError, RegistryBusyError, RegistryError
 from studio.registry.models import Action, Deployment, ModelVersion
 from studio.registry.releases import Releases, channel_name
@@ -45,9 +45,9 @@ class Registry:
     def __init__(self, workspace: Workspace, *, clock: Callable[[], datetime] = _now) -> None:
         self._workspace = workspace
         self._clock = clock
-        self._database = workspace.state_dir / "registry.sqlite"
+        self._database = registry_database(workspace.state_dir / "registry.sqlite")
         self._releases = Releases(workspace)
-        prepare(self._database)
+        self._database.prepare()
         self.repair(wait_seconds=0)  # whoever is deploying right now leaves it right, too
 
     def register(self, path: Path) -> ModelVersion:
@@ -58,14 +58,14 @@ class Registry:
             ConversionError: it is missing or no sound GGUF.
         """
         found = self._describe(path)
-        with transaction(self._database) as connection:
+        with self._database.transaction() as connection:
             version_id = records.save_version(connection, found)
         return self.version(version_id)
 
     def approve(self, version_id: int, note: str = "") -> ModelVersion:
         """Approve a version for deployment. Raises `RegistryError` when there is no such version."""
         self.version(version_id)
-        with transaction(self._database) as connection:
+        with self._database.transaction() as connection:
             records.add_approval(connection, version_id, note.strip(), self._clock())
         return self.version(version_id)
 
@@ -105,12 +105,12 @@ class Registry:
 
     def history(self, channel: str | None = None) -> list[Deployment]:
         """The deployments of a channel, or of all, newest first."""
-        with connect(self._database) as connection:
+        with self._database.connect() as connection:
             return records.list_deployments(connection, channel)
 
     def version(self, version_id: int) -> ModelVersion:
         """A version by its id. Raises `RegistryError`."""
-        with connect(self._database) as connection:
+        with self._database.connect() as connection:
             found = records.find_version(connection, version_id)
         if found is None:
             raise RegistryError(f"There is no model version {version_id}.", next_step="Approve the model first.")
@@ -118,7 +118,7 @@ class Registry:
 
     def versions(self) -> list[ModelVersion]:
         """All registered versions, newest first."""
-        with connect(self._database) as connection:
+        with self._database.connect() as connection:
             return records.list_versions(connection)
 
     def repair(self, *, wait_seconds: float = WAIT_SECONDS) -> None:
@@ -159,7 +159,7 @@ class Registry:
         self._releases.check_channel(channel)
         try:
             self._releases.stage(release, version, _label(channel, action, version, at), sources)
-            with transaction(self._database) as connection:
+            with self._database.transaction() as connection:
                 records.add_deployment(connection, channel, action, version.id, previous_id, release, at)
         except BaseException:
             self._releases.clear_staging()
@@ -269,7 +269,7 @@ class Registry:
     def _exclusive(self, wait_seconds: float) -> Iterator[None]:
         """One deployment, rollback or repair at a time, over all processes; the lock falls with its process."""
         try:
-            with FileLock(self._database.with_name("registry.lock"), timeout=wait_seconds):
+            with FileLock(self._database.path.with_name("registry.lock"), timeout=wait_seconds):
                 yield
         except Timeout as error:
             raise RegistryBusyError(

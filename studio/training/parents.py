@@ -27,7 +27,7 @@ class _LoraSettings(BaseModel):
     r: int
     lora_alpha: int
     target_modules: list[str]
-    use_rslora: Literal[False] = False
+    use_rslora: bool = False
     use_dora: Literal[False] = False
     alpha_pattern: dict[str, Any] | None = None
 
@@ -41,10 +41,16 @@ class ParentAdapter:
     rank: int
     alpha: int
     target_modules: tuple[str, ...]
+    rslora: bool = False
 
     def settings(self, config: TrainingConfig) -> TrainingConfig:
-        """`config` with what must be as it was: rank, alpha and target modules."""
-        fixed = {"lora_rank": self.rank, "lora_alpha": self.alpha, "target_modules": list(self.target_modules)}
+        """`config` with what must be as it was: rank, alpha, their scale and target modules."""
+        fixed = {
+            "lora_rank": self.rank,
+            "lora_alpha": self.alpha,
+            "use_rslora": self.rslora,
+            "target_modules": list(self.target_modules),
+        }
         return TrainingConfig.model_validate({**config.model_dump(), **fixed})
 
     def check_base(self, base: Base) -> None:
@@ -83,7 +89,7 @@ def read_parent(folder: Path) -> ParentAdapter:
             folder, f"{WEIGHTS_FILE} is not the file that {PROVENANCE_FILE} names: it was changed or damaged."
         )
     modules = tuple(sorted(settings.target_modules))
-    return ParentAdapter(folder, provenance, settings.r, settings.lora_alpha, modules)
+    return ParentAdapter(folder, provenance, settings.r, settings.lora_alpha, modules, settings.use_rslora)
 
 
 def _unusable(folder: Path, why: str) -> TrainingError:

@@ -27,6 +27,8 @@ class Provenance(BaseModel):
     adapter_sha256: str = Field("", description=f"Of {WEIGHTS_FILE}; filled in when that is written.")
     parent_adapter_sha256: str = Field("", description="The adapter that training went on from; empty: from nothing.")
     run: str
+    step: int = Field(0, description="Optimizer step after which it was taken; 0: the last one.")
+    held_out_loss: float | None = Field(None, description="Nats per trained token at that step, where it was measured.")
 
     @classmethod
     def read(cls, adapter: Path) -> Provenance:

@@ -127,4 +127,6 @@ def _evaluation(state: Any, logs: dict[str, float]) -> EvaluationEvent:
         loss=loss,
         perplexity=math.exp(min(loss, 50)),
         trained_tokens=int(logs["eval_tokens"]),
+        calls_right=logs.get("eval_calls_right"),
+        calls_turns=int(logs.get("eval_calls_turns", 0)),
     )

@@ -1,19 +1,23 @@
-"""Training runs as folders: start one, find it again, resume it. A run is a job under models/checkpoints/."""
+"""Training runs as folders: start one, find it again, stop and resume it. A run is a job under models/checkpoints/.
+
+Runs are started through the queue: one is at work at a time, the others wait.
+"""
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from studio.bases import get_base
 from studio.config import TrainingConfig, load_dataset_config, load_settings, save_settings
 from studio.errors import JobError, StudioError, TrainingError
-from studio.jobs import Job, JobState, launch, list_jobs
+from studio.jobs import Job, JobQueue, JobState, list_jobs
 from studio.training.parents import read_parent
 from studio.training.provenance import WEIGHTS_FILE
 from studio.workspace import Workspace, safe_name
@@ -23,6 +27,7 @@ DATASET_FILE = "dataset.json"
 ADAPTER_DIR = "adapter"
 PARENT_DIR = "parent"
 _TARGET = "studio.training.worker:main"
+_LONGEST_STEM = 50
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,18 @@ class Run:
         path = self.directory / ADAPTER_DIR
         return path if (path / WEIGHTS_FILE).exists() else None
 
+    @property
+    def parent(self) -> Path | None:
+        """The folder with the copy of the adapter that it begins with, None if it begins with none."""
+        path = self.directory / PARENT_DIR
+        return path if (path / WEIGHTS_FILE).exists() else None
+
+    @property
+    def scenarios(self) -> Path | None:
+        """The folder of scenarios that it learns from; None when its state does not say."""
+        named = self.state().arguments.get("scenarios")
+        return Path(named) if isinstance(named, str) else None
+
     def state(self) -> JobState:
         """What is true now."""
         return self.job.state()
@@ -64,7 +81,7 @@ def start_run(
     scenarios: Path | None = None,
     parent: str | Path | None = None,
 ) -> Run:
-    """Start a training run in its own process.
+    """Start a training run in its own process; while another one is at work it waits for its turn.
 
     Args:
         name: folder name; a date and time if empty.
@@ -93,11 +110,11 @@ def start_run(
 
 
 def resume_run(workspace: Workspace, name: str) -> Run:
-    """Go on with a run that was stopped or interrupted, from its last whole checkpoint.
+    """Go on with a run that was stopped or interrupted, from its last whole checkpoint, when its turn comes.
 
     Raises:
         BaseModelError: its base model is no longer here.
-        JobError: there is no such run, or it is still running.
+        JobError: there is no such run, it waits in the queue, or it is still running.
         TrainingError: it is already complete.
     """
     run = find_run(workspace, name)
@@ -109,6 +126,27 @@ def resume_run(workspace: Workspace, name: str) -> Run:
     get_base(workspace, run.config().base_model)
     scenarios = str(state.arguments.get("scenarios", workspace.scenarios_dir))
     return _launch(workspace, run.directory, scenarios)
+
+
+def free_name(workspace: Workspace, run: Run) -> str:
+    """A name for a run like this one: `tavern-2` for the first one like `tavern`, `tavern-3` for the next."""
+    stem = re.sub(r"-\d+$", "", run.name)[:_LONGEST_STEM]
+    return next(name for n in count(2) if not (workspace.checkpoints_dir / (name := f"{stem}-{n}")).exists())
+
+
+def stop_run(workspace: Workspace, name: str) -> JobState:
+    """Ask a run to stop: it saves first. One that waits is taken out of the queue.
+
+    Raises:
+        JobError: there is no such run.
+    """
+    run, queue = find_run(workspace, name), JobQueue(workspace)
+    entry = queue.entry_of(run.directory)
+    if entry and entry.is_waiting:
+        with suppress(JobError):  # its turn came just now
+            queue.cancel(entry.id)
+            return run.state()
+    return run.job.stop()
 
 
 def find_run(workspace: Workspace, name: str) -> Run:
@@ -168,10 +206,5 @@ def _new_directory(workspace: Workspace, name: str) -> Iterator[Path]:
 
 def _launch(workspace: Workspace, directory: Path, scenarios: str) -> Run:
     arguments = {"workspace": str(workspace.root), "scenarios": scenarios}
-    launch(directory, _TARGET, arguments, kind="train", title=directory.name, environment=_threads())
+    JobQueue(workspace).add(directory, _TARGET, arguments, kind="train", title=directory.name)
     return Run(directory)
-
-
-def _threads() -> dict[str, str]:
-    """Threads sleep while they wait: spinning is a bit faster on an idle machine, many times slower on a busy one."""
-    return {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}

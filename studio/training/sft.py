@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,17 @@ _WARMUP_SHARE = 4
 """The learning rate rises for at most one in so many steps: a short run would else end before it has begun to learn."""
 
 
+Probe = Callable[[Any, int], dict[str, float]]
+"""Measures a model after an optimizer step: figures by name, logged with the held-out loss."""
+
+
 class AssistantLossTrainer(SFTTrainer):  # type: ignore[misc]
     """SFTTrainer on rows that are tokenized and masked already. It sends nothing anywhere."""
 
     loss_is_scaled_for_ga = True
 
-    def __init__(self, *, sampler: BalancedSampler | None = None, **options: Any) -> None:
-        self._sampler = sampler
+    def __init__(self, *, sampler: BalancedSampler | None = None, probe: Probe | None = None, **options: Any) -> None:
+        self._sampler, self._probe = sampler, probe
         super().__init__(**options)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -43,7 +48,9 @@ class AssistantLossTrainer(SFTTrainer):  # type: ignore[misc]
     ) -> dict[str, float]:
         """Mean loss per trained token; transformers' own would be a mean of the rows' means."""
         loss, tokens = mean_loss(self.model, self.get_eval_dataloader(eval_dataset), self.args.device)
-        metrics = {f"{metric_key_prefix}_loss": loss, f"{metric_key_prefix}_tokens": tokens}
+        probed = self._probe(self.model, self.state.global_step) if self._probe else {}
+        named = {"loss": loss, "tokens": tokens, **probed}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in named.items()}
         self.log(dict(metrics))
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

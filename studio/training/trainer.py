@@ -20,12 +20,13 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerC
 from studio.config import TrainingConfig
 from studio.dataset import Balance, ProcessedDataset, balance_of
 from studio.errors import TrainingError
+from studio.training.adapter_files import save_adapter
 from studio.training.batches import Rows, as_features, collate
 from studio.training.devices import choose_device, choose_dtype, memory_in_use
 from studio.training.loss import mean_loss
 from studio.training.order import BalancedSampler
 from studio.training.provenance import WEIGHTS_FILE
-from studio.training.sft import AssistantLossTrainer, optimizer_steps, sft_arguments
+from studio.training.sft import AssistantLossTrainer, Probe, optimizer_steps, sft_arguments
 
 _UNTRAINABLE = {"lm_head", "embed_tokens"}
 
@@ -79,6 +80,7 @@ class ModelTrainer:
             lora_alpha=self.config.lora_alpha,
             lora_dropout=self.config.lora_dropout,
             target_modules=self.config.target_modules,
+            use_rslora=self.config.use_rslora,
             task_type="CAUSAL_LM",
         )
 
@@ -91,6 +93,7 @@ class ModelTrainer:
         resume: Path | None = None,
         parent: Path | None = None,
         balance: Balance | None = None,
+        probe: Probe | None = None,
     ) -> Any:
         """Train an adapter on `dataset`; returns the model with the adapter on it (in `model` too).
 
@@ -100,6 +103,7 @@ class ModelTrainer:
             callbacks: transformers callbacks; they see every step, log and checkpoint.
             resume: a checkpoint folder of this run to go on from.
             parent: folder of an adapter whose weights to begin with.
+            probe: measures the model besides the held-out loss, whenever that is measured.
             balance: how often each row is read; None: as `config.dataset` asks for a processed dataset, else once.
 
         Raises:
@@ -136,6 +140,7 @@ class ModelTrainer:
             processing_class=self.tokenizer,
             callbacks=callbacks,
             sampler=BalancedSampler(balance, self.config.seed) if balance else None,
+            probe=probe,
         )
         with _memory_errors_told():
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -178,12 +183,6 @@ class ModelTrainer:
             config.base_model_name_or_path = ""  # else a path of this machine would travel with the adapter
         if parent:
             _load_adapter(self.model, parent / WEIGHTS_FILE)
-
-
-def save_adapter(model: Any, folder: Path) -> None:
-    """Save the adapter of `model` (safetensors) into `folder`; the base's embeddings are never copied into it."""
-    model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty form
 
 
 def _load_adapter(model: Any, weights: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,15 @@ from studio.bases import get_base
 from studio.config import TrainingConfig, load_settings
 from studio.dataset import Balance, ProcessedDataset
 from studio.jobs import Worker
+from studio.training.adapter_files import copy_adapter, leave_adapter
+from studio.training.best import BestAdapter
 from studio.training.checkpoints import checkpoints, last_whole_checkpoint
+from studio.training.held_out_turns import held_out_turns
 from studio.training.provenance import WEIGHTS_FILE, Provenance, config_digest
 from studio.training.reporter import Reporter
 from studio.training.run_dataset import BALANCE_FILE, balanced, new_dataset, same_dataset
 from studio.training.runs import ADAPTER_DIR, CONFIG_FILE, PARENT_DIR
-from studio.training.trainer import ModelTrainer, save_adapter
+from studio.training.trainer import ModelTrainer
 from studio.workspace import Workspace, sha256_file
 
 
@@ -37,8 +39,6 @@ def main(worker: Worker, arguments: dict[str, Any]) -> None:
     trainer = ModelTrainer(config, run, worker.message)
     trainer.load_base_model(base.hf)
     parent = _parent(worker)
-    reporter = Reporter(worker, trainer)
-    model = trainer.train(dataset, dataset, callbacks=[reporter], resume=checkpoint, parent=parent, balance=balance)
     provenance = Provenance(
         base=base.name,
         base_sha256=base.fingerprint,
@@ -47,7 +47,19 @@ def main(worker: Worker, arguments: dict[str, Any]) -> None:
         parent_adapter_sha256=sha256_file(parent / WEIGHTS_FILE) if parent else "",
         run=run.name,
     )
-    _leave_adapter(worker, model, provenance)
+    best = BestAdapter(run, provenance, config.early_stopping_patience, worker.message)
+    listeners = [Reporter(worker, trainer), *([best] if config.keep_best else [])]
+    probe = held_out_turns(workspace, base, dataset, Path(arguments["scenarios"]), config.sample_turns, worker.emit)
+    model = trainer.train(
+        dataset, dataset, callbacks=listeners, resume=checkpoint, parent=parent, balance=balance, probe=probe
+    )
+    chosen = None if worker.stop_requested() else best.better_than_the_last
+    if chosen:
+        digest = copy_adapter(chosen.folder, run / ADAPTER_DIR)
+        worker.message(f"Kept the adapter of step {chosen.step}: the held-out loss was lowest there.")
+    else:
+        digest = leave_adapter(model, run / ADAPTER_DIR, provenance)
+    worker.result({"adapter": ADAPTER_DIR, "adapter_sha256": digest, "step": chosen.step if chosen else None})
 
 
 def _checkpoint(worker: Worker) -> Path | None:
@@ -103,18 +115,3 @@ def _tell_balance(worker: Worker, balance: Balance | None) -> None:
             worker.message(f"Only {way:.0%} of the way to even shares of {margin} can be reached.", "warning")
     if balance.left_out:
         worker.message(f"{len(balance.left_out)} rows are left out; {BALANCE_FILE} names them.", "warning")
-
-
-def _leave_adapter(worker: Worker, model: Any, provenance: Provenance) -> None:
-    """Put the adapter into the run's folder when every byte of it is on the disk, in place of an earlier one."""
-    partial, final = worker.directory / f".{ADAPTER_DIR}.part", worker.directory / ADAPTER_DIR
-    shutil.rmtree(partial, ignore_errors=True)
-    save_adapter(model, partial)
-    for path in partial.iterdir():
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-    digest = sha256_file(partial / WEIGHTS_FILE)
-    provenance.model_copy(update={"adapter_sha256": digest}).write(partial)
-    shutil.rmtree(final, ignore_errors=True)
-    partial.rename(final)
-    worker.result({"adapter": ADAPTER_DIR, "adapter_sha256": digest})

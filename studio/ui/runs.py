@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from studio.jobs import EvaluationEvent, Event, JobState, MessageEvent, Status, StepEvent, latest_by_step, of_type
+from studio.jobs import (
+    EvaluationEvent,
+    Event,
+    JobState,
+    MessageEvent,
+    QueueEntry,
+    Status,
+    StepEvent,
+    latest_by_step,
+    of_type,
+)
 from studio.training import Run, list_runs
 from studio.training.runs import CONFIG_FILE
 from studio.ui.wording import duration, size
@@ -36,6 +46,24 @@ STATUS: dict[Status, Look] = {
 }
 
 
+NOT_STARTED = Look("not started", "gray", ":material/schedule:")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run stands in the queue.
+
+    Args:
+        position: from 1 on; None when it is at work.
+        words: for a reader: `Next, after evening`.
+    """
+
+    entry_id: int
+    name: str
+    position: int | None
+    words: str
+
+
 @dataclass(frozen=True)
 class Figures:
     """What the live view shows as numbers; a dash where nothing is known yet."""
@@ -55,6 +83,30 @@ class Curves:
     steps: list[StepEvent]
     evaluations: list[EvaluationEvent]
     messages: list[MessageEvent]
+
+
+def look_of(state: JobState, place: Place | None) -> Look:
+    """How a run is shown. One that waits where nothing stands in the queue, or was taken out of it, has not started."""
+    return NOT_STARTED if never_began(state) and place is None else STATUS[state.status]
+
+
+def never_began(state: JobState) -> bool:
+    """Whether a run waits for its first turn, or was taken out of the queue before it."""
+    return state.started is None and (state.is_waiting or state.status == "stopped")
+
+
+def places(entries: Sequence[QueueEntry]) -> dict[str, Place]:
+    """The runs at work and waiting by name, in the order of the queue."""
+    running = next((one.title for one in entries if not one.is_waiting), "")
+    return {one.title: Place(one.id, one.title, one.position, _place_words(one, running)) for one in entries}
+
+
+def _place_words(entry: QueueEntry, running: str) -> str:
+    if entry.position is None:
+        return "At work"
+    if entry.position > 1:
+        return f"Number {entry.position} in the queue"
+    return f"Next, after {running}" if running else "Next"
 
 
 def curves(events: Sequence[Event]) -> Curves:
@@ -87,14 +139,16 @@ def diverged(found: Curves) -> bool:
 
 
 def resume_words(run: Run) -> str:
-    """What going on with a run that did not finish means: from a checkpoint, or all over."""
-    return "Go on from the last checkpoint" if any(run.directory.glob("checkpoint-*")) else "Try again"
+    """What going on with a run that did not finish means: from a checkpoint, for the first time, or all over."""
+    if any(run.directory.glob("checkpoint-*")):
+        return "Go on from the last checkpoint"
+    return "Start it" if never_began(run.state()) else "Try again"
 
 
 def unreadable_runs(workspace: Workspace) -> list[str]:
     """Folders of training runs that `list_runs` leaves out because their state is missing or damaged, by name."""
     listed = {run.name for run in list_runs(workspace)}
-    folders = (path.parent.name for path in workspace.checkpoints_dir.glob(f"*/{CONFIG_FILE}"))
+    folders = (path.parent.name for path in workspace.checkpoints_dir.glob(f"[!.]*/{CONFIG_FILE}"))
     return sorted(name for name in folders if name not in listed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from studio import __version__
-from studio.cli import commands, parsers
+from studio.cli import GROUPS, commands, parsers
 from studio.commands import Context, Progress, clock_text, progress_text, size_text, table, to_plain
 from studio.workspace import ENVIRONMENT_VARIABLE, PROJECT_ROOT, Workspace
 from tests.commands.running import FINE, UNREACHABLE, Outcome, Studio, process
@@ -122,6 +123,27 @@ def test_every_command_has_a_name_of_its_own_and_a_line_of_help() -> None:
     names = [command.name for command in commands()]
     assert len(names) == len(set(names))
     assert all(command.help and command.help[0].islower() and not command.help.endswith(".") for command in commands())
+
+
+def test_each_group_has_the_commands_that_the_command_line_looks_for_in_it() -> None:
+    assert {group: tuple(one.name for one in commands([group])) for group in GROUPS} == GROUPS
+
+
+def test_a_command_loads_no_other_group(tmp_path: Path) -> None:
+    program = (
+        "import sys; from studio.cli import main; main(sys.argv[1:]);"
+        "print(*(name for name in sys.modules if name.startswith('studio.commands.')))"
+    )
+    command = [sys.executable, "-c", program, "--json", "--workspace", str(tmp_path), "runs"]
+    ended = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.removeprefix("studio.commands.") for name in ended.stdout.splitlines()[-1].split()}
+    assert loaded & set(GROUPS) == {"queue"}
+
+
+@pytest.mark.parametrize("arguments", [["trian", "validate"], ["--help", "validate"]])
+def test_a_command_that_is_unclear_is_answered_with_all_that_there_are(studio: Studio, arguments: list[str]) -> None:
+    outcome = studio(*arguments)
+    assert all(name in outcome.out + outcome.err for names in GROUPS.values() for name in names)
 
 
 def test_what_the_system_refuses_is_a_sentence(studio: Studio, workspace: Workspace) -> None:

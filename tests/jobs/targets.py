@@ -1,5 +1,6 @@
 """Real targets that the job tests start in real worker processes."""
 
+import atexit
 import os
 import resource
 import sys
@@ -53,6 +54,16 @@ def write_more_events_than_fit(worker: Worker, arguments: dict) -> None:
     for number in range(200):
         worker.emit(MessageEvent(text=f"{number:03d} " + "x" * 60))
     worker.result({"survived": True})
+
+
+def leave_slowly(worker: Worker, arguments: dict) -> None:
+    """Done at once, while the process takes its time to go."""
+
+    def leave() -> None:
+        time.sleep(0.6)
+        (worker.directory / "left").write_text(str(time.time()))
+
+    atexit.register(leave)
 
 
 def die(worker: Worker, arguments: dict) -> None:

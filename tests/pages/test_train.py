@@ -134,7 +134,7 @@ def test_a_run_in_progress_shows_figures_chart_and_stop(make_run: MakeRun) -> No
         "Time left": "3 min 20 s",
         "Memory": "900 MB",
     }
-    assert traces(visit) == {"each step": 4, "training": 4, "validation": 1}
+    assert traces(visit) == {"each step": 4, "training": 4, "held out": 1}
     assert "Epoch *1* is over." in visit.words
     assert not (run.directory / STOP_FILE).exists()
     visit.click("stop_run")
@@ -223,7 +223,10 @@ def test_a_run_whose_settings_are_damaged_still_shows_its_figures(make_run: Make
     assert len(visit.errors) == 1
 
 
-def test_going_on_with_a_run_that_cannot_says_why(workspace: Workspace, make_run: MakeRun) -> None:
+def test_going_on_with_a_run_that_cannot_says_why(
+    workspace: Workspace, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.jobs.job.EXIT_SECONDS", 0.1)  # the page would wait longer for the folder
     run = make_run("first", "failed", steps=3)
     lock = acquire_lock(run.directory)  # as a worker that still writes its last checkpoint holds it
     try:

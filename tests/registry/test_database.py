@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from studio.database import migrate, schema_version
 from studio.registry import Registry, RegistryDamagedError, RegistryError
-from studio.registry.migrations import LATEST, MIGRATIONS, migrate, schema_version
+from studio.registry.migrations import MIGRATIONS
 from studio.workspace import PROJECT_ROOT, Workspace
 from tests.registry.conftest import ModelMaker, deployed
 
@@ -26,7 +27,7 @@ def columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
     return {name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")] for (name,) in tables.fetchall()}
 
 
-@pytest.mark.parametrize("start", range(LATEST))
+@pytest.mark.parametrize("start", range(len(MIGRATIONS)))
 def test_a_database_of_any_earlier_schema_is_brought_up_to_date_with_its_rows(
     empty_workspace: Workspace, start: int
 ) -> None:
@@ -40,7 +41,7 @@ def test_a_database_of_any_earlier_schema_is_brought_up_to_date_with_its_rows(
     versions = Registry(empty_workspace).versions()
     assert [(one.name, one.parents) for one in versions] == [("old", {"base": "x"})] * bool(start)
     with closing(sqlite3.connect(database(empty_workspace))) as connection:
-        assert schema_version(connection) == LATEST
+        assert schema_version(connection) == len(MIGRATIONS)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
@@ -48,7 +49,7 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(tmp_path: Path) -> N
     with closing(sqlite3.connect(tmp_path / "registry.sqlite", isolation_level=None)) as connection:
         connection.execute("CREATE TABLE approvals (obstacle TEXT)")
         with pytest.raises(sqlite3.OperationalError):
-            migrate(connection)
+            migrate(connection, MIGRATIONS)
         assert schema_version(connection) == 0
         assert columns(connection) == {"approvals": ["obstacle"]}
 
@@ -122,7 +123,7 @@ def test_the_way_out_of_a_damaged_database_keeps_what_is_deployed(
 
 def test_a_database_of_a_newer_studio_is_refused(empty_workspace: Workspace, registry: Registry) -> None:
     with closing(sqlite3.connect(database(empty_workspace))) as connection:
-        connection.execute(f"PRAGMA user_version = {LATEST + 1}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     with pytest.raises(RegistryDamagedError):
         Registry(empty_workspace)
 

@@ -25,7 +25,7 @@ def test_every_preset_is_on_the_page() -> None:
 def test_every_command_of_the_page_is_understood() -> None:
     lines = re.findall(r"^    python -m studio (.+)$", PAGE, re.MULTILINE)
     parsed = [cli.build_parser().parse_args(line.split()).command for line in lines]
-    assert set(parsed) == {"train", "runs", "stop"}
+    assert set(parsed) == {"train", "runs", "stop", "queue"}
 
 
 def test_the_python_example_uses_names_that_exist() -> None:

@@ -74,8 +74,10 @@ def test_the_adapter_names_its_parents(finished: Run, campaign: Workspace, datas
         "adapter_sha256": digest,
         "parent_adapter_sha256": "",
         "run": "finished",
+        "step": 0,  # the last one: its held-out loss was the lowest
+        "held_out_loss": None,
     }
-    assert finished.state().result == {"adapter": "adapter", "adapter_sha256": digest}
+    assert finished.state().result == {"adapter": "adapter", "adapter_sha256": digest, "step": None}
 
 
 def test_the_loss_falls_on_what_is_trained_and_on_what_is_held_out(finished: Run) -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from studio.config import TrainingConfig
 from studio.errors import JobError, TrainingError
-from studio.jobs import EvaluationEvent, JobState, MessageEvent, Progress, Status, StepEvent
+from studio.jobs import EvaluationEvent, JobState, MessageEvent, Progress, QueueEntry, Status, StepEvent
 from studio.ui.failures import recorded_error
 from studio.ui.job_list import conversion_sentence, import_sentence
-from studio.ui.runs import STATUS, curves, diverged, figures
+from studio.ui.runs import NOT_STARTED, STATUS, curves, diverged, figures, look_of, places
 from studio.ui.settings import reach, turned
 
 
@@ -27,6 +27,34 @@ def step(number: int, loss: float = 1.0) -> StepEvent:
 
 def test_every_status_has_a_look() -> None:
     assert set(STATUS) == set(get_args(Status))
+
+
+def entry(number: int, title: str, position: int | None) -> QueueEntry:
+    status = "waiting" if position else "running"
+    return QueueEntry(
+        id=number, directory=title, target="studio:x", arguments={}, kind="train", title=title, status=status,
+        position=position, created=1.0, started=None, finished=None,
+    )  # fmt: skip
+
+
+def test_a_place_in_the_queue_is_said_in_words() -> None:
+    found = places([entry(7, "evening", None), entry(9, "b", 1), entry(8, "a", 2)])
+    assert [(name, one.entry_id, one.position) for name, one in found.items()] == [
+        ("evening", 7, None), ("b", 9, 1), ("a", 8, 2),
+    ]  # fmt: skip
+    assert [one.words for one in found.values()] == ["At work", "Next, after evening", "Number 2 in the queue"]
+    assert places([entry(9, "b", 1)])["b"].words == "Next"
+
+
+def test_a_run_that_never_began_is_not_called_stopped() -> None:
+    place = places([entry(9, "b", 1)])["b"]
+    waits = JobState(kind="train", status="queued")
+    assert look_of(waits, place) == STATUS["queued"]
+    assert look_of(waits, None) == NOT_STARTED  # its entry is gone
+    assert look_of(waits.model_copy(update={"status": "stopped"}), None) == NOT_STARTED
+    assert look_of(JobState(kind="train", status="stopped", started=1.0), None) == STATUS["stopped"]
+    assert look_of(JobState(kind="train", status="queued", started=1.0), place) == STATUS["queued"]
+    assert look_of(JobState(kind="train", status="failed"), None) == STATUS["failed"]
 
 
 def test_nothing_is_known_before_the_first_step() -> None:

@@ -1,0 +1,48 @@
+"""Adapters on the disk: written whole or not at all, with the hashes of what they were made from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from studio.training.provenance import WEIGHTS_FILE, Provenance
+from studio.workspace import sha256_file
+
+
+def save_adapter(model: Any, folder: Path) -> None:
+    """Save the adapter of `model` (safetensors) into `folder`; the base's embeddings are never copied into it."""
+    model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty form
+
+
+def leave_adapter(model: Any, folder: Path, provenance: Provenance) -> str:
+    """Put the adapter of `model` into `folder`, in place of an earlier one, when every byte of it is on the disk.
+
+    Returns:
+        SHA-256 of its weights, which its provenance names too.
+    """
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    save_adapter(model, partial)
+    return _finish(partial, folder, provenance)
+
+
+def copy_adapter(source: Path, folder: Path) -> str:
+    """Put a copy of the adapter in `source` into `folder`, as `leave_adapter` does; the hash of its weights."""
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(source, partial)
+    return _finish(partial, folder, Provenance.read(source))
+
+
+def _finish(partial: Path, folder: Path, provenance: Provenance) -> str:
+    for path in partial.iterdir():
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+    digest = sha256_file(partial / WEIGHTS_FILE)
+    provenance.model_copy(update={"adapter_sha256": digest}).write(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return digest
