@@ -17,8 +17,13 @@ setup:          ## env and the embedded base model
 test-env:       ## setup and what the tests need (test tools, a browser)
 	@"$(PYTHON)" scripts/bootstrap.py test-env
 
-test: test-env  ## every test
+test: test-env  ## every test, or what PYTEST_ARGS names; the browser's tests come last and have the machine to themselves
+ifdef PYTEST_ARGS
 	$(VENV) -m pytest $(PYTEST_ARGS)
+else
+	$(VENV) -m pytest -n logical --maxprocesses 4 --ignore tests/e2e; engine=$$?; test $$engine -ne 2 || exit 2; \
+	$(VENV) -m pytest tests/e2e && exit $$engine
+endif
 
 check: test-env ## formatting, lint, types
 	$(VENV) -m ruff format --check .
@@ -28,8 +33,8 @@ check: test-env ## formatting, lint, types
 bench: test-env ## the figures of docs/performance.md (long)
 	$(VENV) -m benchmarks
 
-reference: test-env ## the reference run: train, convert, play; rewrites docs/transcripts/
-	$(VENV) scripts/reference_run.py
+reference: test-env ## the reference run: train, convert, play, evaluate; rewrites docs/transcripts/ and docs/report/
+	$(VENV) scripts/reference_run.py $(ONLY)
 
 screenshots: test-env ## docs/images from the running app
 	$(VENV) scripts/screenshots.py

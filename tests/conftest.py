@@ -3,6 +3,9 @@
 The models lie in the project's own models/base/ (as `make run` imports them) and, for the tiny random ones, in
 .studio/test-cache/; git ignores both. Imports take a file lock, so pytest-xdist workers share one import.
 Workspaces hold hard links: a test that wants a damaged file must replace it, never write into it.
+
+`make test` runs the tests in several processes. What shares an expensive fixture stays in one of them, see
+`scheduling.py`.
 """
 
 from __future__ import annotations
@@ -14,20 +17,32 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
 
-from studio.bases import BaseModel, find_base, import_base, import_folder
+from studio.bases import BaseModel, find_base, get_base, import_base, import_folder
 from studio.bases.disk import link_or_copy
 from studio.workspace import PROJECT_ROOT, Workspace
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # A shell that runs the tests in its background has Ctrl+C ignored, and so would every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+hypothesis.settings.register_profile("studio", deadline=None)  # how long an example takes is no property
+hypothesis.settings.load_profile("studio")
 
 PROJECT = Workspace(PROJECT_ROOT)
 TINY_CACHE = Workspace(PROJECT_ROOT / ".studio" / "test-cache")
+TINY_KINDS = {"smollm2-135m-instruct": ("llama", "qwen2", "qwen3"), "gemma3-270m": ("gemma3",)}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.scheduling import Scheduler
+
+    return Scheduler(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -95,15 +110,18 @@ def link_into(workspace: Workspace, base: BaseModel) -> BaseModel:
 
 
 def _tiny(kind: str, donor: BaseModel) -> BaseModel:
+    """The tiny model of that kind. Whoever is first makes all with the donor's tokenizer: torch takes long to start."""
     from filelock import FileLock
 
-    name = f"tiny-{kind}"
     TINY_CACHE.base_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(TINY_CACHE.base_dir / f".{name}.making"):
-        if base := find_base(TINY_CACHE, name):
-            return base
-        with tempfile.TemporaryDirectory() as folder:
+    with FileLock(TINY_CACHE.base_dir / f".{donor.name}.making"), tempfile.TemporaryDirectory() as folder:
+        missing = [one for one in TINY_KINDS[donor.name] if find_base(TINY_CACHE, f"tiny-{one}") is None]
+        made = {one: Path(folder) / one for one in missing}
+        if made:
             script = Path(__file__).with_name("tiny_models.py")
-            command = [sys.executable, str(script), kind, str(donor.hf / "tokenizer.json"), folder]
+            orders = [str(part) for pair in made.items() for part in pair]
+            command = [sys.executable, str(script), str(donor.hf / "tokenizer.json"), *orders]
             subprocess.run(command, check=True, capture_output=True)
-            return import_folder(TINY_CACHE, Path(folder), name, accept_licence=True)
+        for one, path in made.items():
+            import_folder(TINY_CACHE, path, f"tiny-{one}", accept_licence=True)
+        return get_base(TINY_CACHE, f"tiny-{kind}")

@@ -1,6 +1,6 @@
 """Small random checkpoints with a real tokenizer, written as Hugging Face folders. Run as a script: it imports torch.
 
-python tests/tiny_models.py KIND TOKENIZER_JSON OUT
+python tests/tiny_models.py TOKENIZER_JSON KIND OUT [KIND OUT ...]
 """
 
 from __future__ import annotations
@@ -53,4 +53,5 @@ def make(kind: str, tokenizer_json: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    for kind, out in zip(*[iter(sys.argv[2:])] * 2, strict=True):
+        make(kind, Path(sys.argv[1]), Path(out))

@@ -14,6 +14,9 @@ from studio.bases import BaseModel, find_base, import_folder, list_bases
 from studio.errors import BaseModelError, WorkspaceError
 from studio.workspace import PROJECT_ROOT, Workspace
 
+KINDS = ("tiny_llama", "tiny_qwen2", "tiny_qwen3", "tiny_gemma3", "smollm2")
+TEXT = "*SUCCESS* You see:\n\n2. a goblin 🐉"
+
 
 @pytest.fixture
 def folder(tmp_path: Path, tiny_qwen3: BaseModel) -> Path:
@@ -55,21 +58,35 @@ def test_an_entry_of_the_catalogue_for_folders_is_filled_by_a_model_of_its_famil
         import_folder(empty_workspace, folder, "qwen3-folder")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["tiny_llama", "tiny_qwen2", "tiny_qwen3", "tiny_gemma3", "smollm2"])
-def test_transformers_loads_what_was_imported_with_the_same_tokens(kind: str, request: pytest.FixtureRequest) -> None:
-    base: BaseModel = request.getfixturevalue(kind)
-    text = "*SUCCESS* You see:\n\n2. a goblin 🐉"
+@pytest.fixture(scope="module")
+def bases(request: pytest.FixtureRequest) -> dict[str, BaseModel]:
+    """One of every family."""
+    return {kind: request.getfixturevalue(kind) for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def loaded(bases: dict[str, BaseModel]) -> dict[str, str]:
+    """By family: the token ids of `TEXT`, whether the logits are numbers, and the types of the weights."""
     program = (
-        "import sys, transformers as t, torch; hf, text = sys.argv[1:];"
-        "m = t.AutoModelForCausalLM.from_pretrained(hf, dtype=torch.float32); k = t.AutoTokenizer.from_pretrained(hf);"
-        "ids = k(text, add_special_tokens=False).input_ids;"
-        "print(ids, bool(torch.isfinite(m(torch.tensor([ids])).logits).all()), {p.dtype for p in m.parameters()})"
+        "import sys, transformers as t, torch\n"
+        "for hf in sys.argv[2:]:\n"
+        "    m = t.AutoModelForCausalLM.from_pretrained(hf, dtype=torch.float32)\n"
+        "    k = t.AutoTokenizer.from_pretrained(hf)\n"
+        "    ids = k(sys.argv[1], add_special_tokens=False).input_ids\n"
+        "    print(ids, bool(torch.isfinite(m(torch.tensor([ids])).logits).all()), {p.dtype for p in m.parameters()})\n"
     )
-    command = [sys.executable, "-c", program, str(base.hf), text]
+    command = [sys.executable, "-c", program, TEXT, *(str(base.hf) for base in bases.values())]
     finished = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
-    ids = base.tokenizer().encode(text, add_special_tokens=False).ids
-    assert finished.stdout.strip() == f"{ids} True {{torch.float32}}"
+    return dict(zip(bases, finished.stdout.splitlines(), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_transformers_loads_what_was_imported_with_the_same_tokens(
+    kind: str, bases: dict[str, BaseModel], loaded: dict[str, str]
+) -> None:
+    ids = bases[kind].tokenizer().encode(TEXT, add_special_tokens=False).ids
+    assert loaded[kind] == f"{ids} True {{torch.float32}}"
 
 
 def test_pickled_weights_are_refused(empty_workspace: Workspace, folder: Path) -> None:

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 TRAINING_MS = 420_000
 CONVERSION_MS = 300_000
 REPLY_MS = 300_000
-STEPS = 12
+STEPS = 4
 NEW_TURNS = "\n\n<User>I look once more.</User>\n\n<DM>You look.\n\n[roll: perceptoin]</DM>\n"
 
 
@@ -143,7 +143,7 @@ def test_the_file_is_played_with_in_the_browser(page: Page, campaign: Workspace)
 def test_a_roll_that_the_model_asks_for_is_thrown_and_told(
     page: Page, campaign: Workspace, scenario_file: Path
 ) -> None:
-    """What twelve steps teach is not sure to ask for dice, so this model may say nothing else before its first roll."""
+    """What so few steps teach is not sure to ask for dice, so this model may say nothing else before its first roll."""
     asks = 'root ::= "You look." "\\n\\n" "[roll: perception]" | "*" ("SUCCESS" | "FAILED") "* The room is quiet."'
     session = new_session(
         MarkdownParser().parse_scenario(scenario_file),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 
 from pages.parts.chat import host_pool
 from studio.bases import BaseModel
@@ -23,6 +24,15 @@ from studio.workspace import PROJECT_ROOT, Workspace, atomic_write
 
 MakeRun = Callable[..., Run]
 Borrow = Callable[[BaseModel], BaseModel]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_scan() -> Iterator[None]:
+    """AppTest looks through every installed package for components at each visit; they are the same each time."""
+    found = manifest_scanner.scan_component_manifests()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", lambda: found)
+        yield
 
 
 @pytest.fixture(autouse=True)
