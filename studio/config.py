@@ -100,7 +100,7 @@ class TrainingConfig(_Settings):
     keep_checkpoints: PositiveInt = Field(2, description="Newest checkpoints to keep.")
     eval_steps: int = Field(0, ge=0, description="Evaluate every so many optimizer steps; 0 means once per epoch.")
     sample_turns: int = Field(
-        6, ge=0, le=1000, description="Held-out DM turns that the model writes at every evaluation; 0 means none."
+        4, ge=0, le=1000, description="Held-out DM turns that the model writes at every evaluation; 0 means none."
     )
     keep_best: bool = Field(True, description="Take the adapter with the lowest held-out loss instead of the last one.")
     early_stopping_patience: int = Field(
