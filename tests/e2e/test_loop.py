@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 TRAINING_MS = 420_000
 CONVERSION_MS = 300_000
 REPLY_MS = 300_000
-STEPS = 4
+STEPS = 8
 NEW_TURNS = "\n\n<User>I look once more.</User>\n\n<DM>You look.\n\n[roll: perceptoin]</DM>\n"
 
 
@@ -86,6 +86,7 @@ def test_a_run_starts_from_the_form_and_lives_on_without_tab_and_app(
     visit(again, "/train")
     again.get_by_role("button", name="evening").click()
     expect(keyed(again, "run_bar")).to_contain_text("finished", timeout=TRAINING_MS)
+    expect(again.locator(".js-plotly-plot")).to_have_count(1)  # the one of the running page goes with it
     expect(again.locator(".js-plotly-plot")).to_be_visible()
     expect(keyed(again, "figures")).to_contain_text(f"{STEPS} of {STEPS}")
     assert find_run(campaign, "evening").adapter
