@@ -79,12 +79,8 @@ def _seconds(work: Callable[[], None]) -> float:
 def _borrowed(workspace: Workspace) -> BaseModel:
     """The project's base model in a workspace that is thrown away."""
     base = get_base(Workspace.find(PROJECT_ROOT), BASE)
-    shutil.copytree(base.directory, workspace.base_dir / BASE, copy_function=_link)
+    shutil.copytree(base.directory, workspace.base_dir / BASE, copy_function=link_or_copy)
     return get_base(workspace, BASE)
-
-
-def _link(source: str, target: str) -> None:
-    link_or_copy(Path(source), Path(target))
 
 
 def _adapter(folder: Path, base: BaseModel) -> Path:

@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from studio.bases.disk import link_or_copy  # noqa: E402
 from studio.conversion.places import gguf_folder, merged_path  # noqa: E402
 from studio.validation import ReportCard  # noqa: E402
 from studio.validation.html import report_html  # noqa: E402
@@ -53,7 +54,7 @@ def prepare() -> None:
     for folder in ("scenarios", "validation"):
         shutil.copytree(ROOT / "data" / folder, WORKSPACE / "data" / folder)
     base = WORKSPACE / "models" / "base" / BASE
-    shutil.copytree(ROOT / "models" / "base" / BASE, base, copy_function=_link)
+    shutil.copytree(ROOT / "models" / "base" / BASE, base, copy_function=link_or_copy)
 
 
 def play(model: str, page: Path) -> int:
@@ -102,13 +103,6 @@ def _files() -> list[str]:
     merged = merged_path(workspace, RUN)
     found = sorted(gguf_folder(workspace, RUN).glob("*.gguf"), key=lambda path: (path != merged, path.name))
     return [str(path) for path in found]
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        Path(target).hardlink_to(source)
-    except OSError:  # another file system
-        shutil.copy2(source, target)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,13 @@ def require_space(folder: Path, needed: int, purpose: str) -> None:
         )
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source` (links followed); a copy where the file system cannot link."""
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Make `target` the same file as `source` (links followed); a copy where the file system cannot link.
+
+    May be the `copy_function` of `shutil.copytree`.
+    """
     try:
-        os.link(source.resolve(), target)
+        os.link(Path(source).resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
 

@@ -30,7 +30,7 @@ class ReplyState:
 def read_reply(text: str, vocabulary: Vocabulary, *, final: bool = False) -> ReplyState:
     """Where the reply `text` stands; `final` says that no more text will come."""
     directives = find_directives(text, vocabulary)
-    first = next((number for number, one in enumerate(directives) if _asks_for_dice(one)), None)
+    first = next((number for number, one in enumerate(directives) if one.asks_for_dice), None)
     if first is None:
         return ReplyState(len(text), final)
     end = _block_end(text, directives[first:])
@@ -41,11 +41,7 @@ def read_reply(text: str, vocabulary: Vocabulary, *, final: bool = False) -> Rep
 
 def requested_rolls(text: str, vocabulary: Vocabulary) -> list[Directive]:
     """The valid roll directives of a finished reply, in order."""
-    return [one for one in find_directives(text, vocabulary) if _asks_for_dice(one)]
-
-
-def _asks_for_dice(directive: Directive) -> bool:
-    return directive.valid and directive.tool is not None and directive.tool.rolls
+    return [one for one in find_directives(text, vocabulary) if one.asks_for_dice]
 
 
 def _block_end(text: str, directives: list[Directive]) -> int:

@@ -187,7 +187,7 @@ class _Turn:
         for directive in directives:
             yield from self._report(directive)
         lines: list[str] = []
-        for directive in (one for one in directives if one.valid and one.tool and one.tool.rolls):
+        for directive in (one for one in directives if one.asks_for_dice):
             lines.extend((yield from self._roll(directive)))
         if lines:
             self._draft.messages.append(ChatMessage(role="tool", content="\n".join(lines)))

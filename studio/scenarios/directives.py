@@ -56,6 +56,11 @@ class Directive:
         return self.tool is not None and all(one.problem is Problem.SPELLING for one in self.problems)
 
     @property
+    def asks_for_dice(self) -> bool:
+        """Whether the engine answers it with a roll."""
+        return self.valid and self.tool is not None and self.tool.rolls
+
+    @property
     def canonical(self) -> str:
         """The request as it should be written; the text as it is when the tool is unknown."""
         return format_directive(self.tool, self.arguments) if self.tool else self.written

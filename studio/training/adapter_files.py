@@ -23,18 +23,23 @@ def leave_adapter(model: Any, folder: Path, provenance: Provenance) -> str:
     Returns:
         SHA-256 of its weights, which its provenance names too.
     """
-    partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = _fresh_partial(folder)
     save_adapter(model, partial)
     return _finish(partial, folder, provenance)
 
 
 def copy_adapter(source: Path, folder: Path) -> str:
     """Put a copy of the adapter in `source` into `folder`, as `leave_adapter` does; the hash of its weights."""
-    partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = _fresh_partial(folder)
     shutil.copytree(source, partial)
     return _finish(partial, folder, Provenance.read(source))
+
+
+def _fresh_partial(folder: Path) -> Path:
+    """Where an adapter is put together before it takes its place; what a kill left there is gone."""
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    return partial
 
 
 def _finish(partial: Path, folder: Path, provenance: Provenance) -> str:

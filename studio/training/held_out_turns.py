@@ -86,7 +86,7 @@ class HeldOutTurns:
 
     def asks_for_dice(self, text: str) -> bool:
         """Whether a reply holds a request that the engine would answer now: what follows is never shown in play."""
-        return any(one.valid and one.tool and one.tool.rolls for one in find_directives(text, self.vocabulary))
+        return any(one.asks_for_dice for one in find_directives(text, self.vocabulary))
 
 
 class _AsksForDice(StoppingCriteria):  # type: ignore[misc]
@@ -115,6 +115,8 @@ def held_out_turns(
     Raises:
         BaseModelError: the base's tokenizer cannot be read.
     """
+    if not count:
+        return None
     vocabulary = load_vocabulary(workspace.config_file("tools.yaml"))
     names = dict.fromkeys(row.source for row in dataset.listing("validation", count=_SCENARIOS))
     files = [path for name in names if (path := _file(workspace, scenarios, name)).is_file()]

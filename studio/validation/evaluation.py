@@ -170,7 +170,7 @@ class Generator:
                 finished=False,
             )  # fmt: skip
         text = done.text[: read_reply(done.text, self.vocabulary, final=True).shown].strip()
-        asks = any(one.valid and one.tool and one.tool.rolls for one in find_directives(text, self.vocabulary))
+        asks = any(one.asks_for_dice for one in find_directives(text, self.vocabulary))
         return GeneratedTurn(
             model_sha256=self.model.sha256,
             key=case.key,

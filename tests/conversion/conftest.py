@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from studio.bases import BaseModel
+from studio.bases.disk import link_or_copy
 from studio.conversion.adapter import read_adapter
 from studio.conversion.lora_gguf import LoraType, lora_to_gguf
 from studio.conversion.merge import merge_to_gguf
@@ -101,7 +102,7 @@ def stocked(bench: Bench, empty_workspace: Workspace) -> Callable[[str], Workspa
 
 def link_base(workspace: Workspace, base: BaseModel) -> BaseModel:
     target = workspace.base_dir / base.name
-    shutil.copytree(base.directory, target, copy_function=_link, ignore=shutil.ignore_patterns(".*"))
+    shutil.copytree(base.directory, target, copy_function=link_or_copy, ignore=shutil.ignore_patterns(".*"))
     return BaseModel.load(target)
 
 
@@ -119,10 +120,3 @@ def put_run(workspace: Workspace, run: str, base: BaseModel, adapter: Path) -> P
     }
     (folder / "provenance.json").write_text(json.dumps(provenance))
     return folder.parent
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        Path(target).hardlink_to(source)
-    except OSError:  # another file system
-        shutil.copyfile(source, target)
