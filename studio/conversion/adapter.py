@@ -1,6 +1,6 @@
 """Read a PEFT LoRA adapter without PEFT or torch, and refuse, by name, whatever would not merge exactly.
 
-Supported: LoRA and rsLoRA on linear layers, rank and alpha patterns. Not supported: DoRA, biases, `modules_to_save`,
+Supported: LoRA, rsLoRA and DoRA on linear layers, rank and alpha patterns. Not supported: biases, `modules_to_save`,
 embeddings, initialisations that change the base weights, and every other option that is switched on.
 """
 
@@ -28,14 +28,14 @@ PREFIX = "base_model.model."
 # What may stand in adapter_config.json without changing how the adapter merges.
 _HARMLESS = {
     "task_type", "peft_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode",
-    "r", "target_modules", "exclude_modules", "lora_alpha", "lora_dropout", "use_rslora", "layers_to_transform",
+    "r", "target_modules", "exclude_modules", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "layers_to_transform",
     "layers_pattern", "rank_pattern", "alpha_pattern", "megatron_core", "qalora_group_size", "init_lora_weights",
     "loftq_config", "eva_config", "runtime_config", "ensure_weight_tying",
 }  # fmt: skip
 _OFF: tuple[Any, ...] = (None, False, "none", [], {}, "")
 _HARMLESS_INITIALISATIONS = (True, False, "gaussian", "eva", "orthogonal", "lora_only")
 _PLAIN_NAME = re.compile(r"\^?[\w.]+\$?")
-_KEY = re.compile(r"(?P<module>.+)\.lora_(?P<part>[AB])(?:\.default)?\.weight")
+_KEY = re.compile(r"(?P<module>.+)\.lora_(?:(?P<part>[AB])(?:\.default)?\.weight|(?P<sizes>magnitude_vector))")
 
 
 class Provenance(PydanticModel):
@@ -57,27 +57,38 @@ class LoraPair:
     Attributes:
         a: `[rank, inputs]`.
         b: `[outputs, rank]`.
+        magnitude: with DoRA, the Euclidean length of every row of the changed weights, `[outputs]`.
     """
 
     a: StoredTensor
     b: StoredTensor
     scale: float
+    magnitude: StoredTensor | None = None
 
     def update(self) -> LoraUpdate:
         """The matrices in memory."""
-        return LoraUpdate(self.a.read(), self.b.read() * np.float32(self.scale))
+        lengths = self.magnitude.read() if self.magnitude else None
+        return LoraUpdate(self.a.read(), self.b.read() * np.float32(self.scale), lengths)
 
 
 @dataclass(frozen=True)
 class LoraUpdate:
-    """A pair that was read: `a` `[rank, inputs]`, `scaled_b` `[outputs, rank]`, float32."""
+    """A pair that was read: `a` `[rank, inputs]`, `scaled_b` `[outputs, rank]`, `magnitude` `[outputs]`, float32."""
 
     a: npt.NDArray[np.float32]
     scaled_b: npt.NDArray[np.float32]
+    magnitude: npt.NDArray[np.float32] | None = None
 
     def add_to(self, block: npt.NDArray[np.float32], first_row: int) -> npt.NDArray[np.float32]:
-        """Rows `first_row` and following of the weights, `[rows, inputs]`, with the update added."""
-        return block + self.scaled_b[first_row : first_row + block.shape[0]] @ self.a
+        """Rows `first_row` and following of the weights, `[rows, inputs]`, with the update added.
+
+        DoRA (arXiv 2402.09353) then gives every row the length that was learned for it.
+        """
+        rows = slice(first_row, first_row + block.shape[0])
+        changed = block + self.scaled_b[rows] @ self.a
+        if self.magnitude is None:
+            return changed
+        return changed * (self.magnitude[rows, None] / np.linalg.norm(changed, axis=1, keepdims=True))
 
 
 @dataclass(frozen=True)
@@ -167,13 +178,14 @@ def _pair_up(tensors: dict[str, StoredTensor], config: dict[str, Any]) -> dict[s
         match = _KEY.fullmatch(name)
         if not match:
             raise _unsupported(f"It holds the tensor {name[:120]!r}, which is no LoRA matrix of a linear layer.")
-        halves.setdefault(match["module"].removeprefix(PREFIX), {})[match["part"]] = tensor
+        halves.setdefault(match["module"].removeprefix(PREFIX), {})[match["part"] or match["sizes"]] = tensor
     if not halves:
         raise _unsupported("It holds no LoRA matrices.")
     return {f"{module}.weight": _pair(module, parts, config) for module, parts in halves.items()}
 
 
 def _pair(module: str, parts: dict[str, StoredTensor], config: dict[str, Any]) -> LoraPair:
+    magnitude = parts.pop("magnitude_vector", None)
     if parts.keys() != {"A", "B"}:
         raise _unsupported(f"One of the two matrices of {module} is missing.")
     a, b = parts["A"], parts["B"]
@@ -184,7 +196,15 @@ def _pair(module: str, parts: dict[str, StoredTensor], config: dict[str, Any]) -
     rank = _by_pattern(config.get("rank_pattern") or {}, module, config.get("r"))
     if rank != a.shape[0]:
         raise _unsupported(f"The matrices of {module} have rank {a.shape[0]}, {CONFIG_FILE} says {rank}.")
-    return LoraPair(a, b, lora_scale(config, module, a.shape[0]))
+    _check_magnitude(module, magnitude, b, bool(config.get("use_dora")))
+    return LoraPair(a, b, lora_scale(config, module, a.shape[0]), magnitude)
+
+
+def _check_magnitude(module: str, magnitude: StoredTensor | None, b: StoredTensor, dora: bool) -> None:
+    if dora != (magnitude is not None):
+        raise _unsupported(f"{CONFIG_FILE} says use_dora = {dora}, and {module} says otherwise.")
+    if magnitude and (not magnitude.readable or magnitude.shape != b.shape[:1]):
+        raise _unsupported(f"The lengths of the rows of {module} do not fit: {magnitude.shape}, B is {b.shape}.")
 
 
 def _by_pattern(patterns: dict[str, Any], module: str, default: Any) -> Any:

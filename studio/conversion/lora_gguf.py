@@ -98,6 +98,7 @@ def lora_to_gguf(
         _refuse_tied_output(adapter)
         stored.pop(OUTPUT, None)
     check_layers(adapter, stored)
+    _refuse_dora(adapter)
     alpha = common_alpha(adapter.pairs.values())
     layers = [_layer(checkpoint, key, pair, alpha) for key, pair in adapter.pairs.items()]
     metadata = {
@@ -146,6 +147,15 @@ def _parents(base: BaseModel, adapter: LoraAdapter) -> dict[str, str | int | flo
     record = base.manifest.files.get("base.gguf")
     own = {BASE_FILE_HASH: record.sha256} if record else {}
     return {**provenance_values(base, adapter), **own}
+
+
+def _refuse_dora(adapter: LoraAdapter) -> None:
+    if any(pair.magnitude for pair in adapter.pairs.values()):
+        raise ConversionError(
+            "This adapter was trained with DoRA, which llama.cpp cannot lay over a base model.",
+            why="DoRA changes the length of whole rows of the base's weights, and a LoRA file only adds to them.",
+            next_step="Make a model file of it (convert): merging knows DoRA.",
+        )
 
 
 def _refuse_tied_output(adapter: LoraAdapter) -> None:

@@ -31,6 +31,9 @@ def make(hf: Path, out: Path, options: dict[str, object]) -> None:
                 b.normal_()
                 update = module.scaling["default"] * (b @ a)
                 b.mul_(STRENGTH * module.base_layer.weight.norm() / update.norm())
+                if "default" in module.lora_magnitude_vector:  # DoRA: rows get other lengths, too
+                    lengths = module.lora_magnitude_vector["default"].weight
+                    lengths.mul_(1 + STRENGTH * torch.randn_like(lengths))
     model.save_pretrained(out)
 
 

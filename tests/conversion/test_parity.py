@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studio.conversion.adapter import read_adapter
 from studio.conversion.families import read_checkpoint
 from studio.conversion.gguf_header import read_header
 from studio.conversion.merge import merge_to_gguf
@@ -78,6 +79,16 @@ def test_the_adapter_laid_over_its_base_says_what_the_merged_model_says(
     report = compare_with(reference_of(name), bench.unmerged(name), adapter=bench.lora(name), threads=1)
     assert report.agrees, report
     assert within(report, name), report
+
+
+def test_an_adapter_with_dora_is_merged_as_peft_merges_it(bench: Bench, tmp_path: Path) -> None:
+    base = bench.bases["tiny-llama"]
+    prompts = [base.tokenizer().encode(text).ids for text in PROMPTS[:3]]
+    reference = make_reference(tmp_path, base, bench.adapters["dora"], prompts, tokens=8, threads=1)
+    merge_to_gguf(base, read_adapter(bench.adapters["dora"]), tmp_path / "dora.gguf")
+    report = compare_with(reference, tmp_path / "dora.gguf", threads=1)
+    assert report.agrees, report
+    assert within(report, "tiny-llama"), report
 
 
 def test_smollm2_says_in_llama_cpp_what_it_says_in_transformers(bench: Bench, reference: ParityReference) -> None:

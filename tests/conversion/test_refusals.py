@@ -13,6 +13,7 @@ import pytest
 
 from studio.bases import BaseModel
 from studio.conversion.adapter import check_config, read_adapter
+from studio.conversion.lora_gguf import lora_to_gguf
 from studio.conversion.merge import merge_to_gguf, rounded
 from studio.conversion.sources import find_source
 from studio.errors import ConversionError
@@ -61,8 +62,20 @@ def test_an_adapter_of_layers_that_the_base_lacks_is_refused(bench: Bench, tmp_p
     assert "does not have" in error.what
 
 
-def test_dora_is_refused_by_its_name(bench: Bench, tmp_path: Path) -> None:
-    assert "use_dora" in merge_error(bench.bases[TINY], bench.adapters["dora"], tmp_path).why
+@pytest.mark.parametrize(("name", "says"), [("dora", False), (TINY, True)])
+def test_dora_that_its_configuration_denies_or_invents_is_refused(
+    name: str, says: bool, bench: Bench, tmp_path: Path
+) -> None:
+    spoilt = Path(shutil.copytree(bench.adapters[name], tmp_path / "adapter"))
+    edit_config(spoilt, use_dora=says)
+    assert "use_dora" in merge_error(bench.bases[TINY], spoilt, tmp_path).why
+
+
+def test_dora_cannot_be_laid_over_a_base(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="DoRA") as caught:
+        lora_to_gguf(bench.bases[TINY], read_adapter(bench.adapters["dora"]), tmp_path / "dora.gguf")
+    assert "convert" in caught.value.next_step
+    assert not list(tmp_path.iterdir())
 
 
 def test_whole_layers_trained_beside_the_adapter_are_refused_by_their_option(bench: Bench, tmp_path: Path) -> None:
