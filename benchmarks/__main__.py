@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from studio.machine import look
 from studio.workspace import PROJECT_ROOT, Workspace
 
-NAMES = ("scenarios", "editor", "dataset", "play", "evaluation", "training", "adapter")
+NAMES = ("scenarios", "editor", "dataset", "play", "evaluation", "training", "adapter", "memory")
 
 
 def main() -> None:

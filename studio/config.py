@@ -21,6 +21,12 @@ BalanceMargin = Literal["type", "tool", "outcome", "call"]
 """What rows can be balanced by: scenario types, tools, told outcomes, and whether a DM turn asks for something."""
 BalanceMethod = Literal["weights", "repeats", "caps"]
 """`weights`: how likely each row is drawn. `repeats`: every row, some again. `caps`: every row at most once."""
+BaseQuantization = Literal["none", "nf4"]
+"""In what the frozen base is held while training: `nf4` is bitsandbytes' 4-bit NormalFloat, quantized twice (QLoRA)."""
+DistributedKind = Literal["ddp", "fsdp"]
+"""`ddp`: every process holds the whole base model (DDP). `fsdp`: it is split between them (FSDP2)."""
+Tracker = Literal["tensorboard", "mlflow", "wandb"]
+"""Programs that can show a run's curves, by the name of their package."""
 _DATASET_FILE = "dataset.yaml"
 _COMMENT_WIDTH = 118
 
@@ -83,9 +89,15 @@ class TrainingConfig(_Settings):
     lora_rank: PositiveInt = Field(16, le=1024, description="Rank r of the LoRA matrices.")
     lora_alpha: PositiveInt = Field(32, le=4096, description="LoRA scale: updates are multiplied by alpha / rank.")
     use_rslora: bool = Field(False, description="Scale updates by alpha / sqrt(rank): steadier at high ranks (rsLoRA).")
+    use_dora: bool = Field(
+        False, description="Learn the size of every row of weights apart from its direction (DoRA); slower."
+    )
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the LoRA input.")
     target_modules: Literal["all-linear"] | list[str] = Field(
         "all-linear", description="Which layers get an adapter: 'all-linear' or a list of module names."
+    )
+    quantize_base: BaseQuantization = Field(
+        "none", description="nf4: hold the frozen base in 4 bits while training (QLoRA), for less memory; slower."
     )
     gradient_accumulation_steps: PositiveInt = Field(
         2, le=1024, description="Forward passes per optimizer step; times batch_size it is the effective batch size."
@@ -95,8 +107,23 @@ class TrainingConfig(_Settings):
     weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW's pull of the adapter towards zero.")
     max_grad_norm: float = Field(1.0, gt=0, description="Longer gradients are shortened to this norm.")
     use_gpu: bool = Field(False, description="Train on the GPU if there is a working one.")
+    processes: PositiveInt = Field(
+        1, le=64, description="Processes on this machine that train together, one per GPU; each reads its own batches."
+    )
+    distributed: DistributedKind = Field(
+        "ddp", description="ddp: every process holds the whole base model. fsdp: each holds a part of it."
+    )
+    trackers: list[Tracker] = Field([], description="Also write the curves for these programs, below the run's folder.")
     memory_limit_gb: float = Field(0, ge=0, description="Largest memory of the worker in GiB; 0 means no limit.")
+    retry_out_of_memory: bool = Field(
+        True,
+        description="When memory runs out, go on from the last checkpoint with half the batch_size and twice the "
+        "gradient_accumulation_steps.",
+    )
     checkpoint_steps: PositiveInt = Field(20, description="Save a checkpoint every so many optimizer steps.")
+    checkpoint_minutes: float = Field(
+        5, ge=0, le=1440, description="Save a checkpoint every so many minutes at least; 0 means never by time."
+    )
     keep_checkpoints: PositiveInt = Field(2, description="Newest checkpoints to keep.")
     eval_steps: int = Field(0, ge=0, description="Evaluate every so many optimizer steps; 0 means once per epoch.")
     sample_turns: int = Field(
@@ -106,6 +133,9 @@ class TrainingConfig(_Settings):
     early_stopping_patience: int = Field(
         0, ge=0, description="End when the held-out loss has not fallen for so many evaluations; 0 means never."
     )
+    replay_share: float = Field(
+        0.5, ge=0, le=1, description="Going on from an adapter: share of a pass that is known to it; 1 reads all of it."
+    )
     seed: int = Field(7, ge=0, lt=2**32, description="Of the adapter's first values, the order of rows, and dropout.")
     dataset: DatasetConfig | None = Field(
         None, description="How scenarios become rows; None: what config/dataset.yaml says when the run begins."
@@ -114,7 +144,7 @@ class TrainingConfig(_Settings):
     @property
     def effective_batch_size(self) -> int:
         """Conversations per optimizer step."""
-        return self.batch_size * self.gradient_accumulation_steps
+        return self.batch_size * self.gradient_accumulation_steps * self.processes
 
 
 class TrainingPreset(_Settings):
@@ -247,6 +277,11 @@ def save_dataset_config(workspace: Workspace, config: DatasetConfig) -> None:
     lines = ["# What will be trained: read by the page Dataset, by `preprocess` and by every training run that begins."]
     lines += _explained(config)
     atomic_write(workspace.config_dir / _DATASET_FILE, "\n".join(lines) + "\n")
+
+
+def explained_yaml(settings: BaseModel) -> str:
+    """`settings` as YAML; a comment above every key says what it does."""
+    return "\n".join(_explained(settings)) + "\n"
 
 
 def _explained(settings: BaseModel, indent: str = "") -> Iterator[str]:

@@ -52,6 +52,12 @@ def current_dataset(base: str, max_seq_length: int, config: DatasetConfig) -> Pr
     return None
 
 
+def dataset_at_once(base: str, max_seq_length: int, config: DatasetConfig) -> ProcessedDataset | None:
+    """The same, and nothing is drawn: None where it would take a job. Raises `StudioError`."""
+    request = dataset_request(workspace(), base, max_seq_length, config)
+    return _made_at_once(request) if request.files <= AT_ONCE else None
+
+
 def row_features(dataset: ProcessedDataset) -> list[RowFeatures]:
     """What every training row counts for, kept. Raises `DatasetError`."""
     return _features(dataset.fingerprint, dataset)

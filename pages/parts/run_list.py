@@ -16,6 +16,7 @@ from studio.ui.runs import Place, look_of, unreadable_runs
 from studio.ui.wording import moment, plain
 
 SHOWN = 20
+_SHOWN = "runs_that_are_listed"
 _NOTE_CHARACTERS = 90
 
 
@@ -28,12 +29,20 @@ def run_list() -> None:
     if not rest and not broken:
         return
     st.subheader("Runs", anchor=False)
-    for one in look_at(run.job for run in rest[:SHOWN]):
+    shown = st.session_state.get(_SHOWN, SHOWN)
+    for one in look_at(run.job for run in rest[:shown]):
         _row(one, found.get(one.name))
     for name in broken[:SHOWN]:
         _broken_row(name)
-    if len(rest) > SHOWN:
-        st.caption(f"{len(rest) - SHOWN:,} older ones are in the folder of training runs.")
+    if len(rest) > shown:
+        st.button(
+            f"Show older ones ({len(rest) - shown:,})", key="older_runs", type="tertiary",
+            icon=":material/expand_more:", on_click=_show_older, args=(shown,),
+        )  # fmt: skip
+
+
+def _show_older(shown: int) -> None:
+    st.session_state[_SHOWN] = shown + 2 * SHOWN
 
 
 def _places() -> dict[str, Place]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.parts.job_watch import stop_job
-from pages.parts.layout import facts, header, show_error, told_afterwards, workspace
+from pages.parts.layout import facts, header, show_error, told, told_afterwards, workspace
+from pages.parts.run_bell import run_bell
 from pages.parts.run_care import delete_button, run_care
 from pages.parts.run_charts import run_charts
 from pages.parts.run_queue import queue_places
@@ -13,6 +14,7 @@ from pages.parts.run_samples import run_samples
 from studio.errors import StudioError
 from studio.jobs import JobState
 from studio.training import Run, find_run, resume_run, stop_run
+from studio.training.command_line import command_of
 from studio.ui.failures import recorded_error
 from studio.ui.runs import Curves, Place, curves, diverged, figures, look_of, never_began, resume_words, unreadable_runs
 from studio.ui.wording import plain
@@ -78,6 +80,7 @@ def _live(run: Run, *, rests: bool) -> None:
     events = run.job.events().events
     found = curves(events)
     _bar(run, state, place)
+    run_bell(run.name, state, rests=_rests(state, place))
     if state.error:
         show_error(recorded_error(state.error))
     if never_began(state):
@@ -86,7 +89,7 @@ def _live(run: Run, *, rests: bool) -> None:
     if diverged(found):
         st.warning(
             "This run has come off the rails: its loss is no longer a number, so it learns nothing from here on. "
-            "Stop it, and start another with a smaller learning rate (under Details).",
+            "Stop it, and start another with a smaller learning rate (under Advanced settings).",
             icon=":material/trending_down:",
         )
     if found.steps:
@@ -173,6 +176,8 @@ def _settings(run: Run) -> None:
             ("seed", str(config.seed)),
         ]
     )
+    with told(), st.expander("The same from the command line", key="run_command", icon=":material/terminal:"):
+        st.code(command_of(workspace(), run), language="bash", wrap_lines=True)
 
 
 def _back() -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from pages.parts.dataset_summary import dataset_summary
 from pages.parts.layout import empty_state, header, library, show_error, told, workspace
+from pages.parts.memory_verdict import memory_verdict
 from pages.parts.run_queue import queue_places
+from pages.parts.train_cost import Estimates, cost_line, end_measurement, short
+from pages.parts.train_files import settings_files
+from pages.parts.train_settings import advanced_settings, faults_told
+from pages.parts.train_state import LIKE, PRESET, begin_with, keep, loaded, typed
 from studio.bases import BaseEntry, list_bases
-from studio.config import TrainingConfig, TrainingPreset, load_presets
+from studio.config import DatasetConfig, TrainingConfig, TrainingPreset, load_dataset_config, load_presets
 from studio.errors import ConfigError, StudioError
 from studio.training import Run, find_run, free_name, start_run
-from studio.ui.settings import reach, turned
+from studio.training.command_line import Beginning, nearest_preset, train_command
+from studio.ui.settings import Checked, checked
 from studio.ui.wording import plain
-
-_LIKE = "like_"
 
 
 def train_form(like: str = "") -> None:
@@ -42,7 +49,7 @@ def train_form(like: str = "") -> None:
         )
     else:
         model = _model(like)
-        _form({**_as_it_was(model), **presets}, bases, model)
+        _form({**_as_it_was(model), **presets, **loaded()}, presets, bases, model)
 
 
 def _model(like: str) -> Run | None:
@@ -59,82 +66,82 @@ def _as_it_was(model: Run | None) -> dict[str, TrainingPreset]:
     if model is None:
         return {}
     summary = f"The settings of {model.name}, its choice of rows too. Change what you like below; the run itself stays."
-    return {f"{_LIKE}{model.name}": TrainingPreset(title=f"As {model.name}", summary=summary, training=model.config())}
+    return {f"{LIKE}{model.name}": TrainingPreset(title=f"As {model.name}", summary=summary, training=model.config())}
 
 
-def _form(presets: dict[str, TrainingPreset], bases: list[BaseEntry], model: Run | None) -> None:
+def _form(
+    choices: dict[str, TrainingPreset], presets: dict[str, TrainingPreset], bases: list[BaseEntry], model: Run | None
+) -> None:
+    """What was chosen is known before it is drawn, so that the rows and the minutes of it can be drawn beside it."""
+    key = begin_with(model, choices)
+    titles = {one.name: one.title for one in bases}
+    if typed().get("base_model") not in titles:
+        typed().pop("base_model", None)  # it was deleted meanwhile
+    given = {**_own_base(choices[key].training, titles), **typed()}
+    now = checked(choices[key].training, given)
+    like = model if model and key == f"{LIKE}{model.name}" else None
     left, right = st.columns([3, 2], gap="large")
+    with right:
+        dataset = dataset_summary(now.config.base_model, now.config.max_seq_length, now.config.dataset)
     with left, st.container(border=True, key="train_form"):
-        key = str(
-            st.segmented_control(
-                "How thorough", list(presets), default=next(iter(presets)), key="train_preset", required=True,
-                format_func=lambda one: presets[one].title,
-            )
-        )  # fmt: skip
-        st.caption(plain(presets[key].summary))
-        titles = {one.name: one.title for one in bases}
-        default = presets[key].training.base_model
-        base = st.selectbox(
-            "Base model", list(titles), format_func=titles.__getitem__, key="train_base",
-            index=list(titles).index(default) if default in titles else 0,
-        )  # fmt: skip
+        estimates = Estimates(dataset, _rows_settings())
+        _preset(choices, estimates, given)
+        _base(titles, now.config.base_model, choices[key].training.base_model)
         name = st.text_input(
             "Name of the run", free_name(workspace(), model) if model else "", key="train_name", max_chars=60,
             placeholder="made from date and time",
         )  # fmt: skip
-        config = _details(key, presets[key].training.model_copy(update={"base_model": str(base)}))
+        advanced_settings(choices[key].training, now, unfolded=like is not None)
         before = _at_work()
-        label, icon = ("Add to the queue", "playlist_add") if before else ("Start training", "play_arrow")
-        if st.button(label, type="primary", icon=f":material/{icon}:", key="train_start"):
-            _start(config, name or "", model if model and key == f"{_LIKE}{model.name}" else None)
-        if before:
-            st.caption(f"{plain(before)} is training now. This run starts by itself when its turn comes.")
-    with right:
-        dataset_summary(str(base), config.max_seq_length)
+        cost_line(estimates.of(now.config), now.config, at_work=bool(before))
+        memory_verdict(now.config, dataset)
+        faults_told(now)
+        _start_button(now, name or "", like, before)
+        settings_files(now.config, usable=not now.faults)
+    if not now.faults:
+        with told():
+            _command(now.config, name or "", like, key, presets)
 
 
-def _details(preset: str, config: TrainingConfig) -> TrainingConfig:
-    """The settings behind the preset, for those who want to turn a knob."""
-    with st.expander("Details", expanded=preset.startswith(_LIKE), key=f"train_details_{preset}"):
-        left, right = st.columns(2)
-        with left:
-            steps = _knob(
-                "Longest run, in steps", f"max_steps_{preset}", config.max_steps, 0, 100_000,
-                "0: as many as the passes below need. Each step learns from a handful of conversations.",
-            )  # fmt: skip
-            epochs = _knob(
-                "Passes over the scenarios", f"epochs_{preset}", float(config.epochs), 0.1, 100.0,
-                "Epochs. More passes learn the scenarios better, too many learn them by heart.",
-            )  # fmt: skip
-            rank = _knob(
-                "LoRA rank", f"rank_{preset}", config.lora_rank, 1, 256,
-                "How much the model may change. 8 to 32 suits a small model.",
-            )  # fmt: skip
-        with right:
-            rate = _knob(
-                "Learning rate", f"rate_{preset}", config.learning_rate, 1e-6, 1e-1,
-                "How big each learning step is. Too big forgets how to write; the preset's value is tried.",
-                format="%.1e",
-            )  # fmt: skip
-            length = _knob(
-                "Longest row, in tokens", f"length_{preset}", config.max_seq_length, 64, 8192,
-                "Conversations beyond this are cut into several rows. More needs more memory.", step=128,
-            )  # fmt: skip
-            seed = _knob(
-                "Seed", f"seed_{preset}", config.seed, 0, 2**32 - 1, "The same seed and data give the same model."
-            )
-    return turned(
-        config, steps=int(steps), epochs=float(epochs), rank=int(rank), rate=float(rate), length=int(length),
-        seed=int(seed),
+def _own_base(config: TrainingConfig, titles: dict[str, str]) -> dict[str, str]:
+    """Another base model where the preset's is not imported."""
+    return {} if config.base_model in titles else {"base_model": next(iter(titles))}
+
+
+def _rows_settings() -> DatasetConfig:
+    """config/dataset.yaml. That it cannot be used is told beside the form."""
+    try:
+        return load_dataset_config(workspace())
+    except StudioError:
+        return DatasetConfig()
+
+
+def _preset(choices: dict[str, TrainingPreset], estimates: Estimates, given: Mapping[str, Any]) -> None:
+    """The choices, each with the minutes that it takes with what was typed.
+
+    The minutes stand in the captions: a radio whose titles change forgets which one was chosen.
+    """
+
+    def caption(preset: TrainingPreset) -> str:
+        minutes = short(estimates.of(checked(preset.training, given).config))
+        return plain(preset.summary) + (f"  \n**{plain(minutes)}** on this machine" if minutes else "")
+
+    st.radio(
+        "How thorough", list(choices), key=PRESET, format_func=lambda one: plain(choices[one].title),
+        captions=[caption(one) for one in choices.values()], persist_state="session",
     )  # fmt: skip
 
 
-def _knob(
-    label: str, key: str, value: float, low: float, high: float, hint: str, *,
-    step: int | None = None, format: str | None = None,
-) -> float:  # fmt: skip
-    least, most = reach(value, low, high)
-    return st.number_input(label, least, most, value, step, format=format, key=key, help=hint)
+def _base(titles: dict[str, str], chosen: str, named: str) -> None:
+    """The choice of a base model; `named` is the one that the preset or the file asks for."""
+    key = "train_base"
+    if st.session_state.get(key) != chosen:
+        st.session_state[key] = chosen
+    st.selectbox(
+        "Base model", list(titles), format_func=titles.__getitem__, key=key, on_change=keep, args=("base_model", key)
+    )
+    if named not in titles:
+        st.caption(f"These settings name the base model {plain(named)}, which is not here. Setup can prepare it.")
 
 
 def _at_work() -> str:
@@ -145,8 +152,17 @@ def _at_work() -> str:
         return ""
 
 
+def _start_button(now: Checked, name: str, like: Run | None, before: str) -> None:
+    label, icon = ("Add to the queue", "playlist_add") if before else ("Start training", "play_arrow")
+    if st.button(label, type="primary", icon=f":material/{icon}:", key="train_start", disabled=bool(now.faults)):
+        _start(now.config, name, like)
+    if before:
+        st.caption(f"{plain(before)} is training now. This run starts by itself when its turn comes.")
+
+
 def _start(config: TrainingConfig, name: str, model: Run | None) -> None:
     """Start it, with the scenarios and the beginning of `model` if it shall be like that run."""
+    end_measurement(config)
     try:
         run = start_run(
             workspace(), config, name=name,
@@ -157,3 +173,12 @@ def _start(config: TrainingConfig, name: str, model: Run | None) -> None:
         return
     st.query_params.from_dict({"run": run.name})
     st.rerun()
+
+
+def _command(config: TrainingConfig, name: str, like: Run | None, key: str, presets: dict[str, TrainingPreset]) -> None:
+    beginning = nearest_preset(config, {key: presets[key]} if key in presets else presets)
+    if like:
+        beginning = Beginning("--like", like.name, like.config())
+    with st.expander("The same from the command line", key="train_command", icon=":material/terminal:"):
+        if beginning:
+            st.code(train_command(workspace(), config, beginning, name=name.strip()), language="bash", wrap_lines=True)

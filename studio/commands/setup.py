@@ -16,6 +16,7 @@ from studio.bases import (
     list_bases,
 )
 from studio.commands import Command, Context, Exit, size_text, table
+from studio.commands.speed import measure_speed, pace_text
 from studio.config import load_model_configs
 from studio.errors import BaseModelError, PlayError
 from studio.machine import GIB, Machine, look
@@ -31,6 +32,11 @@ def _configure_setup(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--accept-licence", action="store_true", help="agree to a licence that asks for it, after reading it"
+    )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="also find out how fast this machine trains: a few steps, nothing is kept",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--licence", action="store_true", help="print the licence and import nothing")
@@ -54,10 +60,17 @@ def _setup(options: Namespace, context: Context) -> int:
     base = _import(options, context)
     manifest, machine = base.manifest, look(context.workspace)
     concerns = [*machine.concerns(), *([] if known else runtime_concerns(base))]
+    pace = measure_speed(context, base.name) if options.measure else None
     context.show(
         f"{manifest.title} is ready ({manifest.parameters / 1e6:.0f} M parameters, licence {manifest.licence}, "
-        f"text in {context.workspace.relative(base.licence)}).\n{_machine_text(machine, concerns)}",
-        {"base": manifest.model_dump(mode="json"), "machine": machine.model_dump(), "concerns": concerns},
+        f"text in {context.workspace.relative(base.licence)}).\n{_machine_text(machine, concerns)}"
+        + (f"\n{pace_text(pace)}" if pace else ""),
+        {
+            "base": manifest.model_dump(mode="json"),
+            "machine": machine.model_dump(),
+            "concerns": concerns,
+            "pace": pace and pace.model_dump(mode="json"),
+        },
     )
     return Exit.DONE
 

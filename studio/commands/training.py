@@ -11,10 +11,12 @@ import yaml
 
 from studio.commands import Command, Context, Exit
 from studio.commands.balance_options import BALANCE_OPTIONS, add_balance_options, chosen_balance
+from studio.commands.estimate import show_estimate
 from studio.config import TrainingConfig, load_dataset_config, load_presets, load_settings, parse_settings
 from studio.errors import ConfigError
 from studio.jobs import EvaluationEvent, JobQueue, MessageEvent, StepEvent
 from studio.training import Run, find_run, resume_run, start_run, stop_run
+from studio.training.in_use import settings_in_use
 
 _POLL_SECONDS = 0.5
 _DEFAULT_PRESET = "quick"
@@ -42,10 +44,15 @@ def _configure_train(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--detach", "--queue", action="store_true", help="return at once; it starts when no other run is at work"
     )
+    parser.add_argument(
+        "--estimate", action="store_true", help="only say how much memory and time it would need; start nothing"
+    )
 
 
 def _train(options: Namespace, context: Context) -> int:
     already_said = 0
+    if options.estimate:
+        return show_estimate(context, *_to_estimate(options, context))
     if options.resume:
         _refuse_changes(options)
         already_said = find_run(context.workspace, options.resume).job.events().offset
@@ -54,7 +61,7 @@ def _train(options: Namespace, context: Context) -> int:
         like = find_run(context.workspace, options.like) if options.like else None
         run = start_run(
             context.workspace,
-            _settings(options, context, like),
+            chosen_settings(options, context, like),
             name=options.name,
             scenarios=options.scenarios or (like.scenarios if like else None),
             parent=options.parent or (like.parent if like else None),
@@ -66,6 +73,17 @@ def _train(options: Namespace, context: Context) -> int:
         context.show(run.name, {"run": run.name})
         return Exit.DONE
     return _follow(run, context, already_said, line)
+
+
+def _to_estimate(options: Namespace, context: Context) -> tuple[TrainingConfig, Path]:
+    """The settings and the scenarios of the run that would be started, or resumed."""
+    if options.resume:
+        _refuse_changes(options)
+        run = find_run(context.workspace, options.resume)
+        return settings_in_use(run.directory, run.config()), run.scenarios or context.workspace.scenarios_dir
+    like = find_run(context.workspace, options.like) if options.like else None
+    scenarios = options.scenarios or (like.scenarios if like else None)
+    return chosen_settings(options, context, like), scenarios or context.workspace.scenarios_dir
 
 
 def _waiting_line(run: Run, context: Context) -> str:
@@ -88,7 +106,12 @@ def _refuse_changes(options: Namespace) -> None:
         )
 
 
-def _settings(options: Namespace, context: Context, like: Run | None) -> TrainingConfig:
+def chosen_settings(options: Namespace, context: Context, like: Run | None) -> TrainingConfig:
+    """The settings that the options of `train` name: a preset, a file or a run, with what `--set` and others change.
+
+    Raises:
+        ConfigError: there is no such preset, or a setting cannot be used.
+    """
     if like:
         config = like.config()
     elif options.config:

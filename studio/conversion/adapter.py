@@ -89,7 +89,9 @@ class LoraUpdate:
         changed = block + self.scaled_b[rows] @ self.a
         if self.magnitude is None:
             return changed
-        return changed * (self.magnitude[rows, None] / np.linalg.norm(changed, axis=1, keepdims=True))
+        lengths: npt.NDArray[np.float32] = np.linalg.norm(changed, axis=1, keepdims=True)
+        stretched: npt.NDArray[np.float32] = changed * (self.magnitude[rows, None] / lengths)
+        return stretched
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ from studio.jobs.events import (
     latest_by_step,
     of_type,
     read_events,
+    without_undone,
 )
 from studio.jobs.job import Job, launch, list_jobs
 from studio.jobs.process import usable_cores
 from studio.jobs.queue import JobQueue
 from studio.jobs.queue_rows import QueueEntry
 from studio.jobs.state import JobState, Progress
-from studio.jobs.worker_context import Worker
+from studio.jobs.worker_context import StartAgain, Worker
 
 __all__ = [
     "CheckpointEvent",
@@ -40,6 +41,7 @@ __all__ = [
     "ProgressEvent",
     "QueueEntry",
     "SampleEvent",
+    "StartAgain",
     "Status",
     "StatusEvent",
     "StepEvent",
@@ -50,4 +52,5 @@ __all__ = [
     "of_type",
     "read_events",
     "usable_cores",
+    "without_undone",
 ]

@@ -1,7 +1,8 @@
 """What a job says while it works: typed events, one JSON line each, appended by one writer and read by anyone.
 
 The log is append-only. A worker that was killed and resumed repeats the steps after its last checkpoint; a reader that
-draws curves takes `latest_by_step`. Nothing here locks: only the worker that holds the job's lock may append.
+draws curves takes `without_undone` and `latest_by_step`. Nothing here locks: only the worker that holds the job's lock
+may append.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ Event = Annotated[
     Field(discriminator="type"),
 ]
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_WITH_STEP = (StepEvent, EvaluationEvent, CheckpointEvent, SampleEvent)
 _Stepped = TypeVar("_Stepped", StepEvent, EvaluationEvent)
 
 
@@ -185,6 +187,22 @@ def read_events(path: Path, offset: int = 0) -> EventBatch:
 def latest_by_step(events: Iterable[_Stepped]) -> list[_Stepped]:
     """One event per step, the one written last, in order of steps: the curve of a run that was resumed."""
     return [event for _, event in sorted({event.step: event for event in events}.items())]
+
+
+def without_undone(events: Iterable[Event]) -> list[Event]:
+    """The events without steps, evaluations, samples and checkpoints of which a resumed run has gone back behind.
+
+    It takes them anew, and until it has, the old ones are no part of the run as it is.
+    """
+    kept: list[Event] = []
+    reached = 0
+    for event in events:
+        if isinstance(event, StepEvent):
+            if event.step <= reached:
+                kept = [one for one in kept if not isinstance(one, _WITH_STEP) or one.step < event.step]
+            reached = event.step
+        kept.append(event)
+    return kept
 
 
 def of_type(events: Sequence[Event], kind: type[_Stepped]) -> list[_Stepped]:

@@ -14,6 +14,8 @@ import importlib
 import os
 import signal
 import sys
+import tempfile
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +24,9 @@ from types import FrameType
 from pydantic import JsonValue
 
 from studio.errors import JobError, StudioError
-from studio.jobs.state import LOG_FILE, Order
-from studio.jobs.worker_context import Worker
+from studio.jobs.process import acquire_lock
+from studio.jobs.state import LOG_FILE, STOP_FILE, JobState, Order, save_state
+from studio.jobs.worker_context import StartAgain, Worker
 
 Target = Callable[[Worker, dict[str, JsonValue]], None]
 
@@ -44,6 +47,21 @@ def main() -> int:
     worker = Worker(directory)
     _listen_for_termination(worker)
     return _run(worker, order)
+
+
+def run_here(directory: Path, target: str, arguments: dict[str, JsonValue], kind: str, title: str = "") -> int:
+    """Work a job off in this process, which others started (`accelerate launch`). Exit status as of `main`.
+
+    Raises:
+        JobError: another process works in this folder.
+    """
+    lock = acquire_lock(directory)
+    state = JobState(kind=kind, title=title, target=target, arguments=arguments, created=time.time())
+    save_state(directory, state)
+    (directory / STOP_FILE).unlink(missing_ok=True)
+    worker = Worker(directory)
+    _listen_for_termination(worker)
+    return _run(worker, Order(target=target, arguments=arguments, lock=lock))
 
 
 def load_target(target: str) -> Target:
@@ -95,6 +113,8 @@ def _run(worker: Worker, order: Order) -> int:
     worker.begin()
     try:
         load_target(order.target)(worker, order.arguments)
+    except StartAgain:
+        _begin_anew(worker, order)
     except Terminated:
         worker.finish("stopped")
     except BaseException as error:  # noqa: BLE001 - whatever it is, the job's state must tell it
@@ -104,6 +124,23 @@ def _run(worker: Worker, order: Order) -> int:
     else:
         worker.finish("stopped" if worker.told_to_stop else "done")
     return 0
+
+
+def _begin_anew(worker: Worker, order: Order) -> None:
+    """Put a fresh process in the place of this one. Its id, its session and the folder's lock stay what they are.
+
+    So whoever watches the job sees it go on, and nobody else can begin in its folder in between.
+    """
+    if worker.stop_requested():  # a signal's wish would be forgotten with this process
+        (worker.directory / STOP_FILE).touch()
+    with tempfile.TemporaryFile() as line:
+        line.write(order.model_dump_json().encode() + b"\n")
+        line.seek(0)
+        os.dup2(line.fileno(), sys.stdin.fileno())
+    os.set_inheritable(order.lock, True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "studio.jobs.worker", str(worker.directory)])  # noqa: S606
 
 
 def _listen_for_termination(worker: Worker) -> None:

@@ -22,6 +22,14 @@ STATE_SECONDS = 0.5
 SPEED_WINDOW_SECONDS = 30.0
 
 
+class StartAgain(BaseException):
+    """Raised by a target: the same job begins anew in a fresh process, which holds none of this one's memory.
+
+    It is no error, so no `except Exception` on its way stops it. The target must have written down what to do
+    differently, or it will come to the same place again.
+    """
+
+
 class Worker:
     """What a target function works with. One per process; it must hold the folder's lock (see `studio.jobs.worker`).
 

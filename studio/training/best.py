@@ -71,6 +71,11 @@ class BestAdapter(TrainerCallback):  # type: ignore[misc]
         self._tell = tell
         self.better_than_the_last: Kept | None = None
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """A run that was killed after its early end has nothing left to do."""
+        if self._has_lost_patience(measured_losses(state.log_history)):
+            control.should_training_stop = True
+
     def on_evaluate(self, args: Any, state: Any, control: Any, *, model: Any, **_: Any) -> None:
         """Keep the adapter if this is the best evaluation; count the others."""
         losses = measured_losses(state.log_history)
@@ -78,7 +83,7 @@ class BestAdapter(TrainerCallback):  # type: ignore[misc]
         if best and best == losses[-1]:
             told = {"step": best.step, "held_out_loss": best.loss}
             leave_adapter(model, self._folder, self._provenance.model_copy(update=told))
-        elif self._patience and evaluations_since_best(losses) >= self._patience:
+        elif self._has_lost_patience(losses):
             control.should_training_stop = True
             self._tell(
                 f"Ended early: the loss on held-out scenarios has not fallen for {self._patience} evaluations, "
@@ -90,3 +95,6 @@ class BestAdapter(TrainerCallback):  # type: ignore[misc]
         best = best_of(measured_losses(state.log_history))
         if best and best.step != state.global_step and (self._folder / WEIGHTS_FILE).is_file():
             self.better_than_the_last = Kept(best.step, self._folder)
+
+    def _has_lost_patience(self, losses: Sequence[Measured]) -> bool:
+        return 0 < self._patience <= evaluations_since_best(losses)

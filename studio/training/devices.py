@@ -9,6 +9,9 @@ import psutil
 import torch
 
 from studio.machine import NATIVE_BFLOAT16
+from studio.training.distributed import processes
+from studio.training.faults import first_line
+from studio.training.limits import status_bytes
 
 
 def choose_device(use_gpu: bool, tell: Callable[[str], None]) -> str:
@@ -17,11 +20,12 @@ def choose_device(use_gpu: bool, tell: Callable[[str], None]) -> str:
         return "cpu"
     try:
         if torch.cuda.is_available():
-            torch.zeros(8, device="cuda").sum().item()
+            square = torch.ones(16, 16, device="cuda", dtype=choose_dtype("cuda"))
+            (square @ square).sum().item()  # a driver that answers may still have no kernel for this GPU or type
             return "cuda"
         reason = "no working GPU was found"
-    except RuntimeError as error:
-        reason = f"the GPU does not work ({str(error).splitlines()[0]})"
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = f"the GPU does not work ({first_line(error)})"
     tell(f"Training on the processor: {reason}.")
     return "cpu"
 
@@ -36,5 +40,29 @@ def choose_dtype(device: str) -> torch.dtype:
 
 
 def memory_in_use(device: str) -> int:
-    """Bytes: what torch holds of the GPU's memory if training runs there, else the resident memory of this process."""
-    return int(torch.cuda.memory_reserved()) if device == "cuda" else int(psutil.Process().memory_info().rss)
+    """Bytes: what torch holds of the GPU's memory if training runs there, else the resident memory of this process.
+
+    Where several processes train, the one that started the others counts theirs, too.
+    """
+    if device == "cuda":
+        return int(torch.cuda.memory_reserved())
+    own = psutil.Process()
+    return sum(_resident(one) for one in [own, *(own.children() if processes() > 1 else [])])
+
+
+def peak_memory(device: str) -> int:
+    """Bytes: the most that torch held of the GPU's memory, or that was resident of this process, up to now.
+
+    What is freed after a backward pass is in it. Where the system does not tell, or several processes train, it is no
+    more than what is in use now.
+    """
+    if device == "cuda":
+        return int(torch.cuda.max_memory_reserved())
+    return max(memory_in_use(device), status_bytes("VmHWM") or 0)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:  # it has just ended
+        return 0

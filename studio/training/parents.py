@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from studio.bases import BaseModel as Base
 from studio.config import TrainingConfig
 from studio.errors import TrainingError
+from studio.training.learned import Learned
 from studio.training.provenance import CONFIG_FILE, PROVENANCE_FILE, WEIGHTS_FILE, Provenance
 from studio.workspace import sha256_file
 
@@ -28,7 +29,7 @@ class _LoraSettings(BaseModel):
     lora_alpha: int
     target_modules: list[str]
     use_rslora: bool = False
-    use_dora: Literal[False] = False
+    use_dora: bool = False
     alpha_pattern: dict[str, Any] | None = None
 
 
@@ -42,6 +43,7 @@ class ParentAdapter:
     alpha: int
     target_modules: tuple[str, ...]
     rslora: bool = False
+    dora: bool = False
 
     def settings(self, config: TrainingConfig) -> TrainingConfig:
         """`config` with what must be as it was: rank, alpha, their scale and target modules."""
@@ -49,6 +51,7 @@ class ParentAdapter:
             "lora_rank": self.rank,
             "lora_alpha": self.alpha,
             "use_rslora": self.rslora,
+            "use_dora": self.dora,
             "target_modules": list(self.target_modules),
         }
         return TrainingConfig.model_validate({**config.model_dump(), **fixed})
@@ -68,8 +71,11 @@ class ParentAdapter:
         )  # fmt: skip
 
     def copy_into(self, folder: Path) -> None:
-        """Copy weights, configuration and provenance; what else lies beside them is left behind."""
+        """Copy weights, configuration, provenance and what is learned; what else lies beside them is left behind."""
+        learned = Learned.beside(self.folder)
         folder.mkdir(parents=True)
+        if learned:
+            learned.write(folder)
         for name in (WEIGHTS_FILE, CONFIG_FILE, PROVENANCE_FILE):
             shutil.copyfile(self.folder / name, folder / name)
 
@@ -89,7 +95,8 @@ def read_parent(folder: Path) -> ParentAdapter:
             folder, f"{WEIGHTS_FILE} is not the file that {PROVENANCE_FILE} names: it was changed or damaged."
         )
     modules = tuple(sorted(settings.target_modules))
-    return ParentAdapter(folder, provenance, settings.r, settings.lora_alpha, modules, settings.use_rslora)
+    scale = (settings.r, settings.lora_alpha)
+    return ParentAdapter(folder, provenance, *scale, modules, settings.use_rslora, settings.use_dora)
 
 
 def _unusable(folder: Path, why: str) -> TrainingError:

@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 from studio.errors import TrainingError
 from studio.jobs import CheckpointEvent, EvaluationEvent, StepEvent, Worker
 from studio.machine import GIB
+from studio.training.faults import over_the_limit
 from studio.training.trainer import ModelTrainer
 
 _LOST_STEPS, _LOST_NATS = 5, 3.0
@@ -110,13 +111,9 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         )
 
     def _check_memory(self) -> None:
-        limit, used = self._trainer.config.memory_limit_gb, self._trainer.memory_bytes() / GIB
-        if 0 < limit < used:
-            raise TrainingError(
-                f"The run needs more memory than the {limit:g} GiB it is allowed (memory_limit_gb).",
-                why=f"It uses {used:.1f} GiB.",
-                next_step="Raise the limit, or lower max_seq_length or batch_size.",
-            )
+        limit = self._trainer.config.memory_limit_gb
+        if limit and (used := self._trainer.peak_memory_bytes() / GIB) > limit:
+            raise over_the_limit(limit, f"It used {used:.2f} GiB.")
 
 
 def _evaluation(state: Any, logs: dict[str, float]) -> EvaluationEvent:

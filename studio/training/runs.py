@@ -20,13 +20,14 @@ from studio.errors import JobError, StudioError, TrainingError
 from studio.jobs import Job, JobQueue, JobState, list_jobs
 from studio.training.parents import read_parent
 from studio.training.provenance import WEIGHTS_FILE
+from studio.training.trackers import check_trackers
 from studio.workspace import Workspace, safe_name
 
 CONFIG_FILE = "config.yaml"
 DATASET_FILE = "dataset.json"
 ADAPTER_DIR = "adapter"
 PARENT_DIR = "parent"
-_TARGET = "studio.training.worker:main"
+TARGET = "studio.training.worker:main"
 _LONGEST_STEM = 50
 
 
@@ -92,10 +93,11 @@ def start_run(
     Raises:
         BaseModelError: the base model is not imported.
         ConfigError: config/dataset.yaml cannot be used.
-        TrainingError: a run of that name exists, or the parent cannot be used.
+        TrainingError: a run of that name exists, the parent cannot be used, or a tracker is not installed.
         WorkspaceError: the name cannot be a folder.
     """
     base = get_base(workspace, config.base_model)
+    check_trackers(config.trackers)
     if config.dataset is None:  # kept as it is now: a resumed run makes the same rows, whatever the file says then
         config = config.model_copy(update={"dataset": load_dataset_config(workspace)})
     earlier = None if parent is None else read_parent(find_adapter(workspace, parent))
@@ -206,5 +208,5 @@ def _new_directory(workspace: Workspace, name: str) -> Iterator[Path]:
 
 def _launch(workspace: Workspace, directory: Path, scenarios: str) -> Run:
     arguments = {"workspace": str(workspace.root), "scenarios": scenarios}
-    JobQueue(workspace).add(directory, _TARGET, arguments, kind="train", title=directory.name)
+    JobQueue(workspace).add(directory, TARGET, arguments, kind="train", title=directory.name)
     return Run(directory)

@@ -6,6 +6,7 @@ checkpoints, by transformers, in its safe mode). It knows nothing of jobs or wor
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,18 +16,29 @@ import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
+from torch import nn
+from transformers import PreTrainedTokenizerFast, TrainerCallback
 
 from studio.config import TrainingConfig
 from studio.dataset import Balance, ProcessedDataset, balance_of
 from studio.errors import TrainingError
 from studio.training.adapter_files import save_adapter
+from studio.training.base_weights import load_weights
 from studio.training.batches import Rows, as_features, collate
-from studio.training.devices import choose_device, choose_dtype, memory_in_use
+from studio.training.devices import choose_device, choose_dtype, memory_in_use, peak_memory
+from studio.training.distributed import SameDecisions, check_agreement, leads, processes
+from studio.training.faults import MemoryShortageError, first_line, is_gpu_trouble, is_memory_shortage, told_shortage
+from studio.training.limits import limited_memory
+from studio.training.lora_linear import LoraLinear
 from studio.training.loss import mean_loss
 from studio.training.order import BalancedSampler
 from studio.training.provenance import WEIGHTS_FILE
-from studio.training.sft import AssistantLossTrainer, Probe, optimizer_steps, sft_arguments
+from studio.training.replay import Replay, ReplaySampler
+from studio.training.saving import saving_callbacks
+from studio.training.sft import AssistantLossTrainer, Probe, sft_arguments
+from studio.training.sharding import is_sharded, make_whole, sharding_told
+from studio.training.steps import optimizer_steps
+from studio.training.trackers import prepare_trackers
 
 _UNTRAINABLE = {"lm_head", "embed_tokens"}
 
@@ -47,6 +59,7 @@ class ModelTrainer:
         self.output_dir = output_dir
         self.model: Any = None
         self.tokenizer: PreTrainedTokenizerFast | None = None
+        self._tell = tell
         self.device = choose_device(config.use_gpu, tell)
         self.dtype = choose_dtype(self.device)
 
@@ -54,35 +67,47 @@ class ModelTrainer:
         """Load the weights and the tokenizer of an imported base: its folder, or the `hf` folder in it.
 
         Raises:
+            MemoryShortageError: there is not enough memory for the weights.
             TrainingError: the folder cannot be loaded.
         """
         folder = path / "hf" if (path / "hf").is_dir() else path
         try:
-            self.model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=self.dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
-            ).to(self.device)
+            self.model = self._weights(folder)
             self.tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
-        except (OSError, ValueError, SafetensorError) as error:
-            raise TrainingError(
-                "The base model cannot be loaded.",
-                why=str(error).splitlines()[0],
-                next_step="Delete its folder and import it again.",
-                where=folder.parent.name,
-            ) from error
+        except (OSError, ValueError, SafetensorError, RuntimeError, MemoryError) as error:
+            raise _loading_failed(error, folder.parent.name) from error
         self.tokenizer.pad_token = self.tokenizer.convert_ids_to_tokens(0)  # any will do: padding is masked out
         self.model.config.pad_token_id = self.model.generation_config.pad_token_id = 0
         return self.model
 
+    def _weights(self, folder: Path) -> Any:
+        """The base model where it is to be trained; on the processor when the GPU fails meanwhile or is too small."""
+        try:
+            return self._load_weights(folder)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            if self.device == "cpu" or not (is_gpu_trouble(error) or is_memory_shortage(error)):
+                raise
+            self._tell(f"Training on the processor: the GPU failed while the model was loaded ({first_line(error)}).")
+        self.device, self.dtype = "cpu", choose_dtype("cpu")
+        return self._load_weights(folder)
+
+    def _load_weights(self, folder: Path) -> Any:
+        return load_weights(folder, self.dtype, self.device, self.config.quantize_base)
+
     def setup_lora_config(self) -> LoraConfig:
         """The adapter's configuration: rank, alpha, dropout and target layers."""
-        return LoraConfig(
+        config = LoraConfig(
             r=self.config.lora_rank,
             lora_alpha=self.config.lora_alpha,
             lora_dropout=self.config.lora_dropout,
             target_modules=self.config.target_modules,
             use_rslora=self.config.use_rslora,
+            use_dora=self.config.use_dora,
             task_type="CAUSAL_LM",
         )
+        if self.config.quantize_base == "none":  # bitsandbytes' layers are linear, too, and peft has its own for them
+            config._register_custom_module({nn.Linear: LoraLinear})
+        return config
 
     def train(
         self,
@@ -93,6 +118,7 @@ class ModelTrainer:
         resume: Path | None = None,
         parent: Path | None = None,
         balance: Balance | None = None,
+        replay: Replay | None = None,
         probe: Probe | None = None,
     ) -> Any:
         """Train an adapter on `dataset`; returns the model with the adapter on it (in `model` too).
@@ -104,6 +130,7 @@ class ModelTrainer:
             resume: a checkpoint folder of this run to go on from.
             parent: folder of an adapter whose weights to begin with.
             probe: measures the model besides the held-out loss, whenever that is measured.
+            replay: which rows a run that goes on from an adapter reads; None: all of them in every pass.
             balance: how often each row is read; None: as `config.dataset` asks for a processed dataset, else once.
 
         Raises:
@@ -124,13 +151,21 @@ class ModelTrainer:
                 why=f"It is for {len(balance.weights)} rows, and there are {len(rows)}.",
                 next_step="Balance the rows that are trained on.",
             )
+        sampler = self._sampler(balance, replay)
+        alike = {"processes": processes()}
+        steps = optimizer_steps(self.config.model_copy(update=alike), len(sampler) if sampler else len(rows))
+        check_agreement({"rows": len(rows), "steps": steps, "device": self.device, "resumes": resume and resume.name})
+        if leads():
+            prepare_trackers(self.output_dir, self.config.trackers, os.environ)
+        if told := sharding_told(self.config, self.device):
+            self._tell(told)
         self._put_adapter_on(parent)
         trainer = AssistantLossTrainer(
             model=self.model,
             args=sft_arguments(
                 self.config,
                 self.output_dir,
-                steps=optimizer_steps(self.config, balance.rows_per_pass if balance else len(rows)),
+                steps=steps,
                 evaluates=bool(held_out),
                 device=self.device,
             ),
@@ -138,12 +173,17 @@ class ModelTrainer:
             eval_dataset=held_out or None,
             data_collator=collate,
             processing_class=self.tokenizer,
-            callbacks=callbacks,
-            sampler=BalancedSampler(balance, self.config.seed) if balance else None,
-            probe=probe,
+            callbacks=[
+                *saving_callbacks(self.config, self.output_dir),
+                *(callbacks or []),
+                *([SameDecisions()] if processes() > 1 else []),
+            ],
+            sampler=sampler,
+            probe=None if is_sharded(self.config, self.device) else probe,
         )
-        with _memory_errors_told():
+        with _memory_errors_told(self.config), limited_memory(self.config.memory_limit_gb, self.device):
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        make_whole(self.model)
         return self.model
 
     def save_checkpoint(self, epoch: float, model: Any) -> Path:
@@ -165,10 +205,19 @@ class ModelTrainer:
         """Memory in use now: of the GPU if training runs there, else of this process."""
         return memory_in_use(self.device)
 
+    def peak_memory_bytes(self) -> int:
+        """The most memory that was in use up to now, of the GPU or of this process."""
+        return peak_memory(self.device)
+
     def _balance_of(self, dataset: Rows) -> Balance | None:
         if self.config.dataset is None or not isinstance(dataset, ProcessedDataset):
             return None
         return balance_of(dataset, self.config.dataset.balance, self.config.seed)
+
+    def _sampler(self, balance: Balance | None, replay: Replay | None) -> BalancedSampler | ReplaySampler | None:
+        if replay:
+            return ReplaySampler(replay, balance, self.config.seed)
+        return BalancedSampler(balance, self.config.seed) if balance else None
 
     def _put_adapter_on(self, parent: Path | None) -> None:
         unsupported = _UNTRAINABLE & set(self.config.target_modules)
@@ -183,6 +232,21 @@ class ModelTrainer:
             config.base_model_name_or_path = ""  # else a path of this machine would travel with the adapter
         if parent:
             _load_adapter(self.model, parent / WEIGHTS_FILE)
+
+
+def _loading_failed(error: Exception, base: str) -> Exception:
+    if is_memory_shortage(error):
+        return MemoryShortageError.of_the_model_alone(
+            f"There is not enough memory to load the base model {base}.", first_line(error)
+        )
+    if isinstance(error, RuntimeError):
+        return error
+    return TrainingError(
+        "The base model cannot be loaded.",
+        why=first_line(error),
+        next_step="Delete its folder and import it again.",
+        where=base,
+    )
 
 
 def _load_adapter(model: Any, weights: Path) -> None:
@@ -209,14 +273,10 @@ def _bad_target(why: str) -> TrainingError:
 
 
 @contextmanager
-def _memory_errors_told() -> Iterator[None]:
+def _memory_errors_told(config: TrainingConfig) -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:  # torch has a class of its own for a full GPU only
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+    except (RuntimeError, MemoryError, OSError) as error:
+        if not is_memory_shortage(error):
             raise
-        raise TrainingError(
-            "There is not enough memory for this run.",
-            why=str(error).splitlines()[0],
-            next_step="Lower max_seq_length or batch_size, or close other programs.",
-        ) from error
+        raise told_shortage(error, config.memory_limit_gb) from error

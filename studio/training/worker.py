@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,45 +13,67 @@ from studio.dataset import Balance, ProcessedDataset
 from studio.jobs import Worker
 from studio.training.adapter_files import copy_adapter, leave_adapter
 from studio.training.best import BestAdapter
-from studio.training.checkpoints import checkpoints, last_whole_checkpoint
+from studio.training.checkpoints import MANIFEST_FILE, checkpoints, delete_checkpoint, last_whole_checkpoint
+from studio.training.distributed import leader_first, leads
+from studio.training.followers import failures_of_followers, together
 from studio.training.held_out_turns import held_out_turns
+from studio.training.in_use import settings_in_use
+from studio.training.incremental import note_what_is_learned, parent_check, parent_of, plan_replay, tell_against_parent
+from studio.training.memory_retry import settings_of_this_attempt, starting_again, tell_memory_needed
+from studio.training.pace import note_machine
 from studio.training.provenance import WEIGHTS_FILE, Provenance, config_digest
 from studio.training.reporter import Reporter
 from studio.training.run_dataset import BALANCE_FILE, balanced, new_dataset, same_dataset
 from studio.training.runs import ADAPTER_DIR, CONFIG_FILE, PARENT_DIR
+from studio.training.sharding import is_sharded
 from studio.training.trainer import ModelTrainer
 from studio.workspace import Workspace, sha256_file
 
 
+@together
 def main(worker: Worker, arguments: dict[str, Any]) -> None:
     """Process the scenarios, train, and leave the adapter with its parents' hashes."""
     transformers.utils.logging.disable_progress_bar()
     workspace, run = Workspace(Path(arguments["workspace"])), worker.directory
-    config = load_settings(TrainingConfig, run / CONFIG_FILE)
-    base = get_base(workspace, config.base_model)
-    checkpoint = _checkpoint(worker)
-    make = same_dataset if checkpoint else new_dataset
-    dataset = make(workspace, run, base, config, Path(arguments["scenarios"]))
+    asked = load_settings(TrainingConfig, run / CONFIG_FILE)
+    base = get_base(workspace, asked.base_model)
+    with leader_first():
+        if leads():
+            note_machine(workspace, run)
+        config = settings_of_this_attempt(worker, asked) if leads() else settings_in_use(run, asked)
+        checkpoint = _checkpoint(worker)
+        make = same_dataset if checkpoint or not leads() else new_dataset
+        dataset = make(workspace, run, base, config, Path(arguments["scenarios"]))
+        balance = balanced(run, config, dataset)
     _describe(worker, dataset)
-    balance = balanced(run, config, dataset)
     _tell_balance(worker, balance)
+    tell_memory_needed(worker, workspace, config, dataset)
     trainer = ModelTrainer(config, run, worker.message)
     trainer.load_base_model(base.hf)
-    parent = _parent(worker)
+    parent = parent_of(run / PARENT_DIR)
+    note_what_is_learned(run, dataset, parent)
+    replay = plan_replay(worker, parent, dataset, config, balance) if parent else None
+    begins: dict[str, Any] = {"resume": checkpoint, "balance": balance, "replay": replay}
+    begins["parent"] = parent.folder if parent else None
     provenance = Provenance(
         base=base.name,
         base_sha256=base.fingerprint,
         dataset_fingerprint=dataset.fingerprint,
-        config_sha256=config_digest(config),
-        parent_adapter_sha256=sha256_file(parent / WEIGHTS_FILE) if parent else "",
+        config_sha256=config_digest(asked),
+        parent_adapter_sha256=sha256_file(parent.folder / WEIGHTS_FILE) if parent else "",
         run=run.name,
     )
+    if not leads():
+        trainer.train(dataset, dataset, **begins)
+        return
     best = BestAdapter(run, provenance, config.early_stopping_patience, worker.message)
-    listeners = [Reporter(worker, trainer), *([best] if config.keep_best else [])]
+    sharded = is_sharded(config, trainer.device)
+    keeps = config.keep_best and not sharded
+    check = parent_check(worker, parent, dataset, trainer.device) if parent and not sharded else None
+    listeners = [Reporter(worker, trainer), *([best] if keeps else []), *([check] if check else [])]
     probe = held_out_turns(workspace, base, dataset, Path(arguments["scenarios"]), config.sample_turns, worker.emit)
-    model = trainer.train(
-        dataset, dataset, callbacks=listeners, resume=checkpoint, parent=parent, balance=balance, probe=probe
-    )
+    with starting_again(worker, workspace, config, trainer.device), failures_of_followers():
+        model = trainer.train(dataset, dataset, callbacks=listeners, probe=probe, **begins)
     chosen = None if worker.stop_requested() else best.better_than_the_last
     if chosen:
         digest = copy_adapter(chosen.folder, run / ADAPTER_DIR)
@@ -60,27 +81,23 @@ def main(worker: Worker, arguments: dict[str, Any]) -> None:
     else:
         digest = leave_adapter(model, run / ADAPTER_DIR, provenance)
     worker.result({"adapter": ADAPTER_DIR, "adapter_sha256": digest, "step": chosen.step if chosen else None})
+    worker.result({"peak_memory_bytes": trainer.peak_memory_bytes()})
+    if check and parent and not worker.stop_requested():
+        tell_against_parent(worker, check, parent, model, chosen.folder / WEIGHTS_FILE if chosen else None)
 
 
 def _checkpoint(worker: Worker) -> Path | None:
-    """Where to go on from. Half-written checkpoints that are newer are deleted: they could only mislead."""
-    whole = last_whole_checkpoint(worker.directory)
-    for folder in checkpoints(worker.directory):
-        if folder == whole:
-            break
-        worker.message(f"{folder.name} was not written to its end and is passed over.", "warning")
-        shutil.rmtree(folder)
+    """Where to go on from. Checkpoints that are newer and not whole are deleted: they could only mislead."""
+    found, whole = checkpoints(worker.directory), last_whole_checkpoint(worker.directory)
+    for folder in found[: found.index(whole) if whole else None]:
+        fault = "has changed since it was saved" if (folder / MANIFEST_FILE).exists() else "was not written to its end"
+        worker.message(f"{folder.name} {fault}, so it is passed over.", "warning")
+        delete_checkpoint(folder)
     if whole:
         worker.message(f"Going on from {whole.name}.")
+    elif found:
+        worker.message("No checkpoint is whole, so the run begins again from its start.", "warning")
     return whole
-
-
-def _parent(worker: Worker) -> Path | None:
-    folder = worker.directory / PARENT_DIR
-    if not folder.is_dir():
-        return None
-    worker.message(f"Beginning with what the run {Provenance.read(folder).run} learned.")
-    return folder
 
 
 def _describe(worker: Worker, dataset: ProcessedDataset) -> None:

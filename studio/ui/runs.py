@@ -17,6 +17,7 @@ from studio.jobs import (
     StepEvent,
     latest_by_step,
     of_type,
+    without_undone,
 )
 from studio.training import Run, list_runs
 from studio.training.runs import CONFIG_FILE
@@ -90,6 +91,12 @@ def look_of(state: JobState, place: Place | None) -> Look:
     return NOT_STARTED if never_began(state) and place is None else STATUS[state.status]
 
 
+def ending(name: str, state: JobState) -> tuple[str, str]:
+    """Title and sentence for somebody who looks elsewhere: what became of a run. Not for one that goes on."""
+    done = f"{state.progress.done:,.0f} of {state.progress.total:,.0f} steps." if state.progress.total else ""
+    return f"{name}: {STATUS[state.status].word}", (state.error or {}).get("what", "") or done
+
+
 def never_began(state: JobState) -> bool:
     """Whether a run waits for its first turn, or was taken out of the queue before it."""
     return state.started is None and (state.is_waiting or state.status == "stopped")
@@ -110,7 +117,8 @@ def _place_words(entry: QueueEntry, running: str) -> str:
 
 
 def curves(events: Sequence[Event]) -> Curves:
-    """Steps and evaluations once each (a resumed run repeats some), and every message."""
+    """Steps and evaluations once each (a resumed run goes back and repeats some), and every message."""
+    events = without_undone(events)
     return Curves(
         latest_by_step(of_type(events, StepEvent)),
         latest_by_step(of_type(events, EvaluationEvent)),

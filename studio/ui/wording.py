@@ -32,6 +32,19 @@ def duration(seconds: float | None) -> str:
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
 
 
+def about(seconds: float) -> str:
+    """An estimate, no finer than it can be: `less than a minute`, `about 12 minutes`, `about 2 h 40 min`."""
+    minutes = round(seconds / _MINUTE)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        return f"about {count(minutes if minutes < 20 else 5 * round(minutes / 5), 'minute')}"
+    if seconds < _DAY:
+        hours, rest = divmod(round(minutes, -1), 60)
+        return f"about {hours} h {rest} min" if rest else f"about {hours} h"
+    return f"about {count(round(seconds / _DAY), 'day')}" if seconds < _FOREVER else "years"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 turn`, `1,204 turns`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from studio.bases import BaseModel, get_base
 from studio.commands.setup import runtime_concerns
-from studio.workspace import Workspace
+from studio.training import list_runs
+from studio.workspace import PROJECT_ROOT, Workspace
 from tests.commands.running import UNREACHABLE, Outcome, Studio, finished
 
 BASE = "smollm2-135m-instruct"
@@ -41,6 +44,17 @@ def test_setup_tells_what_is_ready_and_what_the_machine_has(studio: Studio, work
     assert outcome.status == 0
     assert "SmolLM2 135M Instruct is ready" in outcome.out
     assert "GiB memory free" in outcome.out
+
+
+def test_setup_measures_how_fast_the_machine_trains(
+    studio: Studio, empty_workspace: Workspace, borrow: Callable[[BaseModel], BaseModel], tiny_llama: BaseModel
+) -> None:
+    borrow(tiny_llama)
+    shutil.copytree(PROJECT_ROOT / "data" / "scenarios" / "combat", empty_workspace.scenarios_dir / "combat")
+    outcome = studio("--workspace", empty_workspace.root, "setup", "--base", "tiny-llama", "--measure", "--json")
+    assert outcome.status == 0
+    assert outcome.document["pace"]["tokens_per_second"] > 0
+    assert list_runs(empty_workspace) == []
 
 
 def test_a_base_that_nobody_knows_is_answered_with_the_known_ones(studio: Studio, empty_workspace: Workspace) -> None:

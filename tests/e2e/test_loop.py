@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from studio.play import PlaySettings, Sampling, load_session, new_session, save_session
 from studio.scenarios import MarkdownParser
 from studio.training import find_run
+from studio.ui.settings import training_settings
 from studio.workspace import Workspace, sha256_file
 from tests.e2e.driver import StudioServer, editor_of, keyed, press, settle, type_at_end, visit
 
@@ -59,6 +60,41 @@ def test_the_views_show_the_story_the_prompt_and_the_trained_tokens(page: Page) 
     expect(page.locator(".tokens .masked").first).to_be_visible()
 
 
+def type_settings(page: Page, **values: int) -> None:
+    """Write into advanced settings."""
+    page.get_by_text("Advanced settings").click()
+    for name, value in values.items():
+        group = next(one.group for one in training_settings() if one.name == name)
+        page.get_by_role("tab", name=group).click()
+        field = keyed(page, f"set_{name}").get_by_role("textbox")
+        field.fill(str(value))
+        field.press("Enter")
+        expect(keyed(page, "train_changes")).to_contain_text(f"→ {value}")
+    settle(page)
+
+
+def test_a_mistake_in_a_setting_is_told_while_it_is_typed_and_files_come_back(page: Page, tmp_path: Path) -> None:
+    visit(page, "/train")
+    page.get_by_text("Advanced settings").click()
+    epochs, start = keyed(page, "set_epochs").get_by_role("textbox"), keyed(page, "train_start").get_by_role("button")
+    epochs.fill("ten")
+    expect(page.get_by_text("ten cannot be used", exact=False).first).to_be_visible()
+    expect(start).to_be_disabled()
+    epochs.fill("10")
+    expect(start).to_be_enabled()
+    with page.expect_download() as saved:
+        keyed(page, "train_save").get_by_role("button").click()
+    saved.value.save_as(tmp_path / "mine.yaml")
+    press(page, "train_undo")
+    expect(epochs).to_have_value("4")
+    page.get_by_role("button", name="Load settings").click()
+    page.locator("input[type=file]").set_input_files(tmp_path / "mine.yaml")
+    expect(page.get_by_text("mine.yaml").first).to_be_visible()
+    press(page, "train_load")
+    expect(page.get_by_role("radio", name="From the file")).to_be_checked()
+    expect(epochs).to_have_value("10")
+
+
 def test_a_run_starts_from_the_form_and_lives_on_without_tab_and_app(
     open_tab: Callable[[], Page], server: StudioServer, campaign: Workspace
 ) -> None:
@@ -66,14 +102,7 @@ def test_a_run_starts_from_the_form_and_lives_on_without_tab_and_app(
     visit(page, "/train")
     expect(keyed(page, "dataset_figures")).to_contain_text("Scenarios")
     keyed(page, "train_name").get_by_role("textbox").fill("evening")
-    page.get_by_text("Details", exact=True).click()
-    steps = keyed(page, "max_steps_quick").get_by_role("spinbutton")
-    steps.fill(str(STEPS))
-    steps.press("Enter")
-    length = keyed(page, "length_quick").get_by_role("spinbutton")
-    length.fill("1024")
-    length.press("Enter")
-    settle(page)
+    type_settings(page, max_steps=STEPS, max_seq_length=1024)
     press(page, "train_start")
     expect(page.get_by_role("heading", name="evening")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_be_visible(timeout=TRAINING_MS)
@@ -95,12 +124,7 @@ def test_a_run_starts_from_the_form_and_lives_on_without_tab_and_app(
 def test_a_run_that_is_stopped_keeps_a_checkpoint_and_goes_on(page: Page, campaign: Workspace) -> None:
     visit(page, "/train")
     keyed(page, "train_name").get_by_role("textbox").fill("interrupted")
-    page.get_by_text("Details", exact=True).click()
-    for key, value in (("max_steps_quick", "3"), ("length_quick", "1024")):
-        field = keyed(page, key).get_by_role("spinbutton")
-        field.fill(value)
-        field.press("Enter")
-    settle(page)
+    type_settings(page, max_steps=3, max_seq_length=1024)
     press(page, "train_start")
     press(page, "stop_run")
     expect(keyed(page, "run_bar")).to_contain_text("stopped", timeout=TRAINING_MS)

@@ -3,11 +3,15 @@
 import atexit
 import os
 import resource
+import signal
 import sys
 import time
+from pathlib import Path
 
 from studio.errors import DatasetError
-from studio.jobs import MessageEvent, Worker
+from studio.jobs import MessageEvent, StartAgain, Worker
+from studio.jobs.process import try_lock
+from studio.jobs.state import LOCK_FILE
 
 
 def count(worker: Worker, arguments: dict) -> None:
@@ -46,6 +50,26 @@ def fail_unexpectedly(worker: Worker, arguments: dict) -> None:
 def take_all_memory(worker: Worker, arguments: dict) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
     bytearray(4 * 2**30)
+
+
+def begin_anew_once(worker: Worker, arguments: dict) -> None:
+    """Fill memory, then begin anew; the second time tell what is left of the first, and whether the folder is held."""
+    note = worker.directory / "first.txt"
+    if not note.exists():
+        note.write_text(f"{os.getpid()} {len(bytes(256 * 2**20))}")
+        raise StartAgain
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = next(line for line in status if line.startswith("VmHWM"))
+    held = try_lock(worker.directory / LOCK_FILE) is None
+    stop = worker.stop_requested()
+    worker.result({"pid": os.getpid(), "peak_kib": int(peak.split()[1]), "held": held, "stop": stop, **arguments})
+
+
+def begin_anew_after_a_signal(worker: Worker, arguments: dict) -> None:
+    if not worker.stop_requested():
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise StartAgain
+    worker.result({"heard": True})
 
 
 def write_more_events_than_fit(worker: Worker, arguments: dict) -> None:

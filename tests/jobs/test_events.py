@@ -18,6 +18,7 @@ from studio.jobs import (
     latest_by_step,
     of_type,
     read_events,
+    without_undone,
 )
 
 
@@ -133,3 +134,12 @@ def test_a_diverged_loss_survives_the_log(tmp_path: Path, loss: float) -> None:
 def test_repeated_steps_of_a_resumed_run_count_once_with_their_last_value() -> None:
     curve = latest_by_step([step(1, 3.0), step(2, 2.5), step(3, 9.9), step(2, 2.0)])
     assert [(event.step, event.loss) for event in curve] == [(1, 3.0), (2, 2.0), (3, 9.9)]
+
+
+def test_what_a_resumed_run_goes_back_behind_is_no_longer_part_of_it() -> None:
+    message = MessageEvent(text="Going on from checkpoint-1.")
+    sample = SampleEvent(step=3, prompt="", text="")
+    lost: list[Event] = [step(2, 2.5), CheckpointEvent(step=2, path="checkpoint-2"), step(3, 9.9), sample]
+    kept: list[Event] = [step(1, 3.0), CheckpointEvent(step=1, path="checkpoint-1")]
+    assert without_undone([*kept, *lost, message, step(2, 2.0)]) == [*kept, message, step(2, 2.0)]
+    assert without_undone([*kept, *lost, message]) == [*kept, *lost, message]  # nothing is taken anew yet

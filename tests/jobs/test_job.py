@@ -193,6 +193,27 @@ def test_of_many_launches_at_once_exactly_one_starts(tmp_path: Path) -> None:
     assert job.wait(PATIENCE).status == "stopped"
 
 
+def _launch_and_linger(directory: Path) -> None:
+    start(directory, "work_until_stopped")
+    os.setpgid(0, 0)  # so that only this process group is killed
+    time.sleep(PATIENCE)
+
+
+def test_killing_the_app_with_all_its_processes_leaves_its_jobs_at_work(tmp_path: Path) -> None:
+    app = multiprocessing.get_context("spawn").Process(target=_launch_and_linger, args=(tmp_path / "job",))
+    app.start()
+    job = jobs.Job(tmp_path / "job")
+    wait_for(lambda: (tmp_path / "job").exists() and os.getpgid(app.pid or 0) == app.pid)
+    os.killpg(app.pid or 0, signal.SIGKILL)
+    app.join()
+    wait_until_working(job)
+    before = job.events().offset
+    assert job.state().status == "running"
+    job.stop()
+    assert job.wait(PATIENCE).result == {"saved": True}
+    assert job.events().offset > before
+
+
 def test_a_finished_job_can_be_launched_again_and_its_log_goes_on(tmp_path: Path) -> None:
     first = start(tmp_path / "job", "fail_unexpectedly").wait(PATIENCE)
     job = start(tmp_path / "job", "count", total=2)

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,26 +56,27 @@ def scenarios(empty_workspace: Workspace) -> Path:
 @pytest.fixture
 def make_run(empty_workspace: Workspace) -> MakeRun:
     """Write a training run's folder as its worker would: `make_run("first", "running", steps=3)`."""
+    return partial(write_run, empty_workspace)
 
-    def make(
-        name: str, status: Status = "done", *, steps: int = 0, events: Sequence[Event] = (), adapter: bool = False,
-        alive: bool = False, **state: object,
-    ) -> Run:  # fmt: skip
-        run = Run(empty_workspace.checkpoints_dir / name)
-        save_settings(TrainingConfig(max_steps=10), _made(run.directory) / CONFIG_FILE)
-        learned = [_step(number, steps) for number in range(1, steps + 1)]
-        with EventLog(run.directory / EVENTS_FILE) as log:
-            for one in [*learned, *events]:
-                log.append(one)
-        process = {"pid": os.getpid(), "process_start": (process_start(os.getpid()) or "") if alive else "long ago"}
-        progress = Progress(done=steps, total=10, unit="step")
-        known = {"kind": "train", "title": name, "created": time.time(), "progress": progress, **process, **state}
-        save_state(run.directory, JobState.model_validate({"status": status, **known}))
-        if adapter:  # an adapter without tensors, which is a whole safetensors file: its length, then its header
-            atomic_write(run.directory / "adapter" / "adapter_model.safetensors", (2).to_bytes(8, "little") + b"{}")
-        return run
 
-    return make
+def write_run(
+    workspace: Workspace, name: str, status: Status = "done", *, steps: int = 0, events: Sequence[Event] = (),
+    adapter: bool = False, alive: bool = False, **state: object,
+) -> Run:  # fmt: skip
+    """The folder of a run that made so many steps; `alive`: this process stands for its worker."""
+    run = Run(workspace.checkpoints_dir / name)
+    save_settings(TrainingConfig(max_steps=10), _made(run.directory) / CONFIG_FILE)
+    learned = [_step(number, steps) for number in range(1, steps + 1)]
+    with EventLog(run.directory / EVENTS_FILE) as log:
+        for one in [*learned, *events]:
+            log.append(one)
+    process = {"pid": os.getpid(), "process_start": (process_start(os.getpid()) or "") if alive else "long ago"}
+    progress = Progress(done=steps, total=10, unit="step")
+    known = {"kind": "train", "title": name, "created": time.time(), "progress": progress, **process, **state}
+    save_state(run.directory, JobState.model_validate({"status": status, **known}))
+    if adapter:  # an adapter without tensors, which is a whole safetensors file: its length, then its header
+        atomic_write(run.directory / "adapter" / "adapter_model.safetensors", (2).to_bytes(8, "little") + b"{}")
+    return run
 
 
 def evaluation(step: int, loss: float) -> EvaluationEvent:

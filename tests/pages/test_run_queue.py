@@ -13,10 +13,12 @@ import pytest
 
 from studio.config import TrainingConfig, save_settings
 from studio.database import migrate
+from studio.errors import JobError
 from studio.jobs import JobQueue, queue_rows
 from studio.jobs.process import try_lock
 from studio.jobs.queue_schema import MIGRATIONS
 from studio.training import Run, find_run, list_runs, read_note, start_run, write_note
+from studio.training.pace import start_measurement
 from studio.workspace import Workspace, atomic_write
 from tests.jobs.test_job import PATIENCE, wait_for, wait_until_working
 from tests.pages.conftest import MakeRun
@@ -51,6 +53,10 @@ def test_a_run_that_is_started_while_another_one_trains_waits_and_can_be_taken_o
     visit = Visit("train")
     assert visit.app.button(key="train_start").label == "Add to the queue"
     assert "evening is training now" in visit.words
+    assert visit.app.button(key="train_measure").disabled
+    with pytest.raises(JobError) as caught:
+        start_measurement(workspace, TrainingConfig())
+    assert "evening" in caught.value.why
     visit.choose("text_input", "train_name", "later").click("train_start")
     assert visit.address == {"run": "later"}
     assert waiting(workspace) == ["later"]
@@ -92,8 +98,8 @@ def test_a_run_like_another_one_begins_with_its_settings(workspace: Workspace, e
     visit = Visit("train", run="first").click("duplicate_run")
     assert visit.address == {"like": "first"}
     assert visit.app.text_input(key="train_name").value == "first-2"
-    assert visit.app.number_input(key="rank_like_first").value == 48
-    visit.choose("number_input", "epochs_like_first", 5.0).click("train_start")
+    assert visit.app.text_input(key="set_lora_rank").value == "48"
+    visit.choose("text_input", "set_epochs", "5").click("train_start")
     assert visit.address == {"run": "first-2"}
     made = find_run(workspace, "first-2").config()
     assert made.model_copy(update={"dataset": None}) == config.model_copy(update={"epochs": 5.0})
@@ -103,7 +109,7 @@ def test_a_run_like_another_one_begins_with_its_settings(workspace: Workspace, e
 def test_a_run_that_is_not_there_cannot_be_the_model(workspace: Workspace, scenarios: Path, name: str) -> None:
     visit = Visit("train", like=name)
     assert len(visit.errors) == 1
-    assert visit.app.segmented_control(key="train_preset").value == "quick"
+    assert visit.app.radio(key="train_preset").value == "quick"
 
 
 def test_a_note_is_kept_and_listed(make_run: MakeRun) -> None:

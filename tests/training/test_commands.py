@@ -56,6 +56,19 @@ def test_a_file_of_settings_and_an_earlier_run_are_trained_further_and_told_as_j
     assert len(Provenance.read(run.adapter).parent_adapter_sha256) == 64
 
 
+@pytest.mark.parametrize(("changes", "expected"), [([], 0), (["--set", "memory_limit_gb=0.2"], 1)])
+def test_an_estimate_starts_nothing(studio: Any, campaign: Workspace, changes: list[str], expected: int) -> None:
+    before = list(campaign.checkpoints_dir.glob("*"))
+    status, out, _ = studio("train", "--estimate", *SHORT, *changes, "--json")
+    memory = json.loads(out)["memory"]
+    assert (status, memory["judgement"] == "does not fit") == (expected, bool(expected))
+    assert memory["estimate"]["total"] > memory["estimate"]["weights"] > 0
+    status, out, _ = studio("train", "--estimate", *SHORT, *changes)
+    assert status == expected
+    assert memory["sentence"] in out
+    assert list(campaign.checkpoints_dir.glob("*")) == before
+
+
 def test_a_detached_run_outlives_the_command_and_is_stopped_and_resumed_by_others(
     studio: Any, campaign: Workspace
 ) -> None:

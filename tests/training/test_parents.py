@@ -107,7 +107,7 @@ def test_changed_weights_are_refused(campaign: Workspace, adapter: Path) -> None
 
 @pytest.mark.parametrize(
     "option",
-    [{"use_dora": True}, {"alpha_pattern": {"q_proj": 99}}, {"peft_type": "LOHA"}, {"r": "?"}],
+    [{"alpha_pattern": {"q_proj": 99}}, {"peft_type": "LOHA"}, {"r": "?"}],
 )
 def test_an_adapter_that_is_no_plain_lora_is_refused(
     option: dict[str, object], campaign: Workspace, adapter: Path
@@ -118,13 +118,14 @@ def test_an_adapter_that_is_no_plain_lora_is_refused(
         start_run(campaign, MORE, name="strange", parent=adapter)
 
 
-def test_a_rank_stabilized_adapter_keeps_its_scale(campaign: Workspace, adapter: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["use_rslora", "use_dora"])
+def test_an_adapter_keeps_its_kind(option: str, campaign: Workspace, adapter: Path, tmp_path: Path) -> None:
     path = adapter / "adapter_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "use_rslora": True}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), option: True}))
     settings = read_parent(adapter).settings(MORE)
     trainer = ModelTrainer(settings, tmp_path)
-    assert settings.use_rslora
-    assert trainer.setup_lora_config().use_rslora
+    assert getattr(settings, option)
+    assert getattr(trainer.setup_lora_config(), option)
 
 
 @pytest.mark.parametrize("option", [{"r": 8}, {"target_modules": ["q_proj"]}])

@@ -77,7 +77,9 @@ def test_the_adapter_names_its_parents(finished: Run, campaign: Workspace, datas
         "step": 0,  # the last one: its held-out loss was the lowest
         "held_out_loss": None,
     }
-    assert finished.state().result == {"adapter": "adapter", "adapter_sha256": digest, "step": None}
+    result = dict(finished.state().result or {})
+    assert result.pop("peak_memory_bytes") > 100 * 2**20  # torch alone is more
+    assert result == {"adapter": "adapter", "adapter_sha256": digest, "step": None}
 
 
 def test_the_loss_falls_on_what_is_trained_and_on_what_is_held_out(finished: Run) -> None:

@@ -20,7 +20,7 @@ from studio.errors import TrainingError
 from studio.jobs import EvaluationEvent, StepEvent, Worker, of_type, read_events
 from studio.training import ModelTrainer, Run
 from studio.training.reporter import Reporter
-from studio.training.sft import optimizer_steps
+from studio.training.steps import optimizer_steps
 from studio.workspace import Workspace
 from tests.training.conftest import SETTINGS
 

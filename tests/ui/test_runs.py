@@ -6,16 +6,12 @@ import math
 from typing import get_args
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from studio.config import TrainingConfig
 from studio.errors import JobError, TrainingError
 from studio.jobs import EvaluationEvent, JobState, MessageEvent, Progress, QueueEntry, Status, StepEvent
 from studio.ui.failures import recorded_error
 from studio.ui.job_list import conversion_sentence, import_sentence
 from studio.ui.runs import NOT_STARTED, STATUS, curves, diverged, figures, look_of, places
-from studio.ui.settings import reach, turned
 
 
 def step(number: int, loss: float = 1.0) -> StepEvent:
@@ -85,26 +81,6 @@ def test_a_diverged_loss_is_noticed_and_a_recovered_one_forgotten(loss: float) -
     assert not diverged(curves([]))
     assert diverged(curves([EvaluationEvent(step=1, epoch=0, loss=loss, perplexity=1, trained_tokens=1)]))
     assert figures(JobState(kind="train", status="running"), curves([step(1, loss)])).loss == "no number"
-
-
-@given(st.integers(1, 256), st.integers(1, 256), st.integers(1, 512))
-def test_alpha_keeps_its_proportion_to_the_rank(rank: int, former: int, alpha: int) -> None:
-    config = TrainingConfig(lora_rank=former, lora_alpha=alpha)
-    made = turned(config, steps=3, epochs=2.0, rank=rank, rate=1e-4, length=512, seed=9)
-    assert made.lora_rank == rank
-    assert 1 <= made.lora_alpha <= 4096
-    if rank == former:
-        assert made.lora_alpha == alpha
-    assert (made.max_steps, made.epochs, made.learning_rate, made.max_seq_length, made.seed) == (3, 2.0, 1e-4, 512, 9)
-    assert made.base_model == config.base_model
-
-
-@given(st.floats(0, 1e6), st.floats(0, 10), st.floats(10, 100))
-def test_a_value_from_a_file_lies_within_the_reach_of_its_knob(value: float, low: float, high: float) -> None:
-    least, most = reach(value, low, high)
-    assert least <= value <= most
-    assert least <= low
-    assert most >= high
 
 
 def test_an_error_that_was_written_down_reads_as_it_did() -> None:

@@ -10,9 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from studio.ui.wording import count, duration, moment, plain, printable, short_hash, size
+from studio.ui.wording import about, count, duration, moment, plain, printable, short_hash, size
 
 NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "less than a minute"), (29, "less than a minute"), (31, "about 1 minute"), (720, "about 12 minutes"),
+        (23 * 60, "about 25 minutes"), (89 * 60, "about 90 minutes"), (90 * 60, "about 1 h 30 min"),
+        (119 * 60, "about 2 h"), (160 * 60, "about 2 h 40 min"), (86_400, "about 1 day"), (1e9, "years"),
+    ],
+)  # fmt: skip
+def test_an_estimate_is_no_finer_than_it_can_be(seconds: float, words: str) -> None:
+    assert about(seconds) == words
+
+
+@given(st.floats(60, 86_000))
+def test_an_estimate_is_rounded_little(seconds: float) -> None:
+    numbers = [int(one) for one in re.findall(r"\d+", about(seconds))]
+    minutes = numbers[0] * (60 if " h" in about(seconds) else 1) + (numbers[1] if len(numbers) > 1 else 0)
+    assert abs(minutes * 60 - seconds) <= max(31, 0.13 * seconds)
 
 
 @pytest.mark.parametrize(

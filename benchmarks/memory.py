@@ -1,0 +1,95 @@
+"""The memory estimate of a run against the peak of real short runs, each in a process of its own (Linux).
+
+python -m benchmarks memory
+python -m benchmarks.memory --base gemma3-270m --rows 1 --tokens 512 --rank 16 --share 0.4      one of them, here
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from studio.bases import get_base
+from studio.config import TrainingConfig
+from studio.dataset import TrainingRow
+from studio.machine import GIB, look
+from studio.training.memory import BaseFacts, estimate_memory
+from studio.workspace import PROJECT_ROOT, Workspace
+
+STEPS, TURN, SHORTER = 2, 60, 10
+"""Optimizer steps of a run, tokens of a trained turn, and by how much every other row of a batch is shorter."""
+CASES = [
+    ("smollm2-135m-instruct", 1, 512, 16, 0.4),
+    ("smollm2-135m-instruct", 2, 512, 16, 0.4),
+    ("smollm2-135m-instruct", 1, 1024, 16, 0.4),
+    ("smollm2-135m-instruct", 2, 1024, 16, 0.4),
+    ("smollm2-135m-instruct", 1, 2048, 16, 0.4),
+    ("smollm2-135m-instruct", 1, 512, 64, 0.4),
+    ("smollm2-135m-instruct", 1, 512, 16, 1.0),
+    ("gemma3-270m", 1, 512, 16, 0.4),
+]
+
+
+def main() -> Iterator[str]:
+    """The lines of a table with all cases."""
+    workspace = Workspace(PROJECT_ROOT)
+    native = look(workspace).native_bfloat16
+    yield "| base | rows x tokens | rank | trained | measured | estimate |"
+    yield "|---|---|---:|---:|---:|---:|"
+    for base, rows, tokens, rank, share in CASES:
+        peak = int(_in_own_process(base, rows, tokens, rank, share))
+        config = TrainingConfig(base_model=base, batch_size=rows, lora_rank=rank, max_seq_length=tokens)
+        facts = BaseFacts.read(get_base(workspace, base).hf)
+        estimate = estimate_memory(config, facts, native_bfloat16=native, trained_share=share)
+        told = f"{estimate.gib:.2f} GiB ({estimate.total / peak - 1:+.0%})"
+        yield f"| {base} | {rows} x {tokens:,} | {rank} | {share:.0%} | {peak / GIB:.2f} GiB | {told} |"
+
+
+def _in_own_process(base: str, rows: int, tokens: int, rank: int, share: float) -> str:
+    options = {"base": base, "rows": rows, "tokens": tokens, "rank": rank, "share": share}
+    given = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+    command = [sys.executable, "-m", "benchmarks.memory", *given]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
+    return done.stdout.split()[-1]
+
+
+def _measure(base: str, rows: int, tokens: int, rank: int, share: float) -> int:
+    """Peak of the resident memory of this process in bytes, after a short run with what a worker loads."""
+    import studio.training.worker
+    from studio.training.limits import status_bytes
+    from studio.training.trainer import ModelTrainer
+
+    config = TrainingConfig(
+        base_model=base, batch_size=rows, gradient_accumulation_steps=1, lora_rank=rank,
+        max_seq_length=tokens, max_steps=STEPS, epochs=STEPS,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = ModelTrainer(config, Path(folder), lambda text: None)
+        trainer.load_base_model(get_base(Workspace(PROJECT_ROOT), base).hf)
+        chance = random.Random(studio.training.worker.__name__)
+        trainer.train([_row(tokens - SHORTER * (number % 2 and 1), share, chance) for number in range(STEPS * rows)])
+        return status_bytes("VmHWM") or 0
+
+
+def _row(tokens: int, share: float, chance: random.Random) -> TrainingRow:
+    """Random tokens, with trained turns of 60 at even distances."""
+    ids = [chance.randrange(5, 40_000) for _ in range(tokens)]
+    mask = [position % int(TURN / share) < TURN for position in range(tokens)]
+    return TrainingRow(source="random", scenario_type="mixed", turns=(0, 1), input_ids=ids, loss_mask=mask)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--base", required=True)
+    for name, kind in (("rows", int), ("tokens", int), ("rank", int), ("share", float)):
+        parser.add_argument(f"--{name}", type=kind, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    print(_measure(**vars(_options())))
