@@ -1,8 +1,8 @@
 """Evaluating whole scenarios against evaluating every prompt by itself: the same model, turns, limits and threads.
 
-A round is one scenario. The peer is the same host without any reuse: every prompt is read from its first token and its
-reply is written alone; it is given every third turn, the middle ones, because a whole scenario would take it minutes.
-It does not compute perplexity, which ours does on the way.
+A round is one scenario. Both sides find out the same: the reply to every turn, and how likely the author's own was. The
+peer is the same code asked for one turn at a time: its prompt is read from the first token, its reply written alone. It
+is given every third turn, the middle ones, because a whole scenario would take it minutes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.measure import Ratio, interleaved
 from studio.bases import get_base
 from studio.metrics import TurnCase, scenario_cases
-from studio.play import Done, ModelHost, PromptRenderer, Sampling, Token, read_reply
+from studio.play import ModelHost
 from studio.scenarios import MarkdownParser, Vocabulary, load_vocabulary
 from studio.validation import EvaluationSettings
 from studio.validation.evaluation import Generator, by_scenario, host_options
@@ -82,38 +82,29 @@ class Bench:
 
     def whole(self, group: Sequence[TurnCase]) -> float:
         """Turns per second as `evaluate` generates and scores them, with nothing in the store."""
+        return self._generate(0, [group])
+
+    def one_by_one(self, group: Sequence[TurnCase]) -> float:
+        """Turns per second of every third turn, each from an empty cache."""
+        return self._generate(1, [[case] for case in group[STRIDE // 2 :: STRIDE]])
+
+    def _generate(self, way: int, groups: Sequence[Sequence[TurnCase]]) -> float:
         with tempfile.TemporaryDirectory() as folder:
             store = RowStore(Path(folder) / "rows.jsonl")
             generator = Generator(self._model, self._host, self._vocabulary, SETTINGS, store)
             started = time.perf_counter()
-            rows = generator.generate([group])
+            rows = generator.generate(groups)
             seconds = time.perf_counter() - started
-        self._texts |= {(0, row.key): row.text for row in rows}
-        _say("whole", group, rows, seconds)
-        return len(group) / seconds
-
-    def one_by_one(self, group: Sequence[TurnCase]) -> float:
-        """Turns per second of every third turn, each from an empty cache."""
-        renderer = PromptRenderer.for_file(self._host.info())
-        some = group[STRIDE // 2 :: STRIDE]
-        started = time.perf_counter()
-        for case in some:
-            self._texts[1, case.key] = self._reply(renderer.prompt(case.context), renderer.stop_strings)
-        return len(some) / (time.perf_counter() - started)
-
-    def _reply(self, prompt: str, stop: tuple[str, ...]) -> str:
-        sampling = Sampling(temperature=0, repeat_penalty=1, max_tokens=SETTINGS.max_tokens)
-        events = list(self._host.generate(prompt, sampling, stop=stop, fresh=True))
-        assert isinstance(events[-1], Done)
-        text = "".join(one.text for one in events if isinstance(one, Token))
-        return text[: read_reply(text, self._vocabulary, final=True).shown].strip()
+        self._texts |= {(way, row.key): row.text for row in rows}
+        _say(("whole", "one by one")[way], groups[0][0].scenario, rows, seconds)
+        return len(rows) / seconds
 
 
-def _say(way: str, group: Sequence[TurnCase], rows: Sequence[GeneratedTurn], seconds: float) -> None:
+def _say(way: str, scenario: str, rows: Sequence[GeneratedTurn], seconds: float) -> None:
     read, written = sum(row.prefill_seconds for row in rows), sum(row.decode_seconds for row in rows)
     tokens = sum(row.n_generated for row in rows)
     print(
-        f"  {group[0].scenario}, {way}: {len(group)} turns, {seconds:.1f} s: reading {read:.1f} s, "
+        f"  {scenario}, {way}: {len(rows)} turns, {seconds:.1f} s: reading {read:.1f} s, "
         f"{tokens} tokens written in {written:.1f} s",
         flush=True,
     )

@@ -1,89 +1,181 @@
-"""Training against trl's SFTTrainer with its own defaults: the same base, rows and LoRA; padding is not counted.
+"""Training against trl's SFTTrainer and LLaMA-Factory: the same base, conversations and LoRA; padding is not counted.
 
-Both sides run whole optimizer steps of one row each in this process; loading is not counted.
+A round is one epoch of every trainer, each in a fresh process with its own packages; only optimizer steps are timed.
+`default` is what the trainer does on a processor when told nothing else; the other settings are the fastest found by
+hand: weights of one type, no gradient checkpointing. bfloat16 is tried where the processor multiplies it.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import statistics
+import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Ratio, interleaved
+import torch
+
+from benchmarks.measure import Ratio
+from benchmarks.peers.environments import python_of
+from benchmarks.peers.exchange import RANK
 from studio.bases import BaseModel, get_base
-from studio.config import TrainingConfig
 from studio.dataset import TrainingDataProcessor, TrainingRow
+from studio.training import ModelTrainer
+from studio.training.batches import IGNORED, collate
+from studio.training.devices import choose_dtype
+from studio.training.loss import mean_loss
 from studio.workspace import PROJECT_ROOT, Workspace
 
-ROUNDS = 3
-ROW_TOKENS = 1024
-STEPS = 2
+ROUNDS, ROW_TOKENS, ROWS, STRIDE = 3, 1024, 6, 10
+OURS = ("ours", "default")
+_SCRIPTS = {"ours": "benchmarks.peers.run_ours", "trl": "run_trl.py", "llamafactory": "run_llamafactory.py"}
+_MESSAGE = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>\n?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one process did."""
+
+    speed: float
+    peak_bytes: int
+    loss: float
 
 
 def main() -> list[Ratio]:
+    base = get_base(Workspace.find(PROJECT_ROOT), "smollm2-135m-instruct")
+    train, held_out = _rows(base)
+    judge = Judge(base, held_out)
+    fast = "bfloat16" if choose_dtype("cpu") is torch.bfloat16 else "float32"
+    sides = [OURS, ("trl", "default"), ("trl", fast), ("llamafactory", "default"), ("llamafactory", fast)]
+    found: dict[tuple[str, str], list[Trained]] = {side: [] for side in sides}
+    rates: list[float] = []
+    for number in range(ROUNDS):
+        rates.append(matmul_rate(choose_dtype("cpu")))
+        for side in sides if number % 2 == 0 else reversed(sides):
+            found[side].append(_run(base, side, train, judge))
+    _say_share(base, train, found[OURS], rates)
+    return [_ratio(found, side) for side in sides if side != OURS]
+
+
+def matmul_rate(dtype: torch.dtype, size: int = 2048) -> float:
+    """Floating-point operations per second of the processor's matrix multiplication, the best of five."""
+    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
+    seconds = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        a @ b
+        seconds.append(time.perf_counter() - begun)
+    return 2 * size**3 / min(seconds)
+
+
+def operations(base: BaseModel, rows: list[TrainingRow]) -> float:
+    """Floating-point operations that one pass cannot do without; a multiplication and an addition are two.
+
+    For each weight and token: forward and the gradient of the inputs through the frozen matrices 4, through LoRA's own,
+    which have gradients, too, 6, through the output matrix 4 where a token is trained. For each pair of a token and one
+    before it, and each feature: attention 12.
+    """
+    config = json.loads((base.hf / "config.json").read_text())
+    width, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
+    heads = config["num_attention_heads"]
+    narrow = width // heads * config["num_key_value_heads"]
+    shapes = [(width, width), (width, narrow), (width, narrow), (width, width), *[(width, inner)] * 3]
+    frozen = layers * sum(a * b for a, b in shapes)
+    lora = layers * sum(RANK * (a + b) for a, b in shapes)
+    tokens, trained = (sum(one) for one in zip(*[(len(r.input_ids), r.trained_tokens) for r in rows], strict=True))
+    pairs = sum(len(row.input_ids) ** 2 / 2 for row in rows)
+    head = width * config["vocab_size"]
+    return tokens * (4 * frozen + 6 * lora) + trained * 4 * head + 12 * layers * width * pairs
+
+
+class Judge:
+    """Held-out loss of an adapter, the same for all trainers."""
+
+    def __init__(self, base: BaseModel, rows: list[TrainingRow]) -> None:
+        self._base = base
+        self._batches = [collate([_feature(row)]) for row in rows]
+
+    def __call__(self, adapter: Path) -> float:
+        from peft import PeftModel
+
+        model = ModelTrainer(_config()).load_base_model(self._base.hf)
+        loss, _ = mean_loss(PeftModel.from_pretrained(model, adapter), self._batches, "cpu")
+        return loss
+
+
+def _config() -> Any:
+    from studio.config import TrainingConfig
+
+    return TrainingConfig()
+
+
+def _rows(base: BaseModel) -> tuple[list[TrainingRow], list[TrainingRow]]:
     workspace = Workspace.find(PROJECT_ROOT)
-    base = get_base(workspace, "smollm2-135m-instruct")
     dataset = TrainingDataProcessor.configured(workspace, base, ROW_TOKENS).process_scenarios(workspace.scenarios_dir)
-    rows = list(dataset.rows("train"))[:STEPS]
-    tokens = sum(len(row.input_ids) for row in rows)
-    ratio = interleaved(
-        "training SmolLM2, LoRA r=16 on all linear layers", "tokens/s", "trl with its CPU defaults",
-        lambda: tokens / ours(base, rows), lambda: tokens / plain_trl(base, rows), rounds=ROUNDS,
-    )  # fmt: skip
-    return [ratio]
+    return list(dataset.rows("train"))[::STRIDE][:ROWS], list(dataset.rows("validation"))[:2]
 
 
-class Clock:
-    """Seconds from the start of training to its end."""
-
-    def __init__(self) -> None:
-        from transformers import TrainerCallback
-
-        clock = self
-
-        class _Callback(TrainerCallback):  # type: ignore[misc]
-            def on_train_begin(self, *_: Any, **__: Any) -> None:
-                clock.started = time.perf_counter()
-
-            def on_step_end(self, *_: Any, **__: Any) -> None:
-                clock.seconds = time.perf_counter() - clock.started
-
-        self.started = self.seconds = 0.0
-        self.callback = _Callback()
-
-
-def ours(base: BaseModel, rows: list[TrainingRow]) -> float:
-    from studio.training import ModelTrainer
-
-    clock = Clock()
-    config = TrainingConfig(gradient_accumulation_steps=1, max_steps=STEPS, checkpoint_steps=1000)
+def _run(base: BaseModel, side: tuple[str, str], rows: list[TrainingRow], judge: Judge) -> Trained:
+    peer, setting = side
     with tempfile.TemporaryDirectory() as folder:
-        trainer = ModelTrainer(config, Path(folder), lambda _: None)
-        trainer.load_base_model(base.hf)
-        trainer.train(rows, callbacks=[clock.callback])
-    return clock.seconds
+        asked = {"hf": str(base.hf), "folder": folder, "setting": setting, "rows": [_asked(base, row) for row in rows]}
+        order = Path(folder, "request.json")
+        order.write_text(json.dumps(asked))
+        script = _SCRIPTS[peer]
+        where = [str(Path(__file__).parent / "peers" / script)] if script.endswith(".py") else ["-m", script]
+        command = [str(python_of(peer)), *where, str(order)]
+        ended = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True)
+        if ended.returncode:
+            raise RuntimeError(f"{peer} {setting} failed:\n{ended.stderr[-3000:]}")
+        told = json.loads(Path(folder, "answer.json").read_text())
+        assert told["steps"] == len(rows), told
+        loss = judge(Path(folder, "adapter"))
+    speed = sum(len(row.input_ids) for row in rows) / told["seconds"]
+    print(
+        f"  {peer} {setting}: {speed:.0f} tokens/s, peak {told['peak_bytes'] / 2**30:.2f} GiB, held-out loss {loss:.3f}"
+    )
+    return Trained(speed, told["peak_bytes"], loss)
 
 
-def plain_trl(base: BaseModel, rows: list[TrainingRow]) -> float:
-    from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
-    from trl import SFTConfig, SFTTrainer
+def _asked(base: BaseModel, row: TrainingRow) -> dict[str, Any]:
+    text = base.tokenizer().decode(row.input_ids, skip_special_tokens=False)
+    messages = [{"role": role, "content": content} for role, content in _MESSAGE.findall(text)]
+    assert all(one["role"] != other["role"] for one, other in pairwise(messages)), "a peer wants them to alternate"
+    return {**_feature(row), "messages": messages}
 
-    clock = Clock()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(base.hf / "tokenizer.json"), eos_token="<|im_end|>")
-    tokenizer.pad_token = "<|im_end|>"
-    data = Dataset.from_list([{"input_ids": row.input_ids, "assistant_masks": row.loss_mask} for row in rows])
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = SFTConfig(
-            output_dir=folder, use_cpu=True, per_device_train_batch_size=1, max_steps=STEPS, max_length=None,
-            assistant_only_loss=False, report_to=[], disable_tqdm=True, save_strategy="no", logging_strategy="no",
-        )  # fmt: skip
-        trainer = SFTTrainer(
-            model=AutoModelForCausalLM.from_pretrained(base.hf), args=arguments, train_dataset=data,
-            processing_class=tokenizer, peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"),
-            callbacks=[clock.callback],
-        )  # fmt: skip
-        trainer.train()
-    return clock.seconds
+
+def _feature(row: TrainingRow) -> dict[str, list[int]]:
+    labels = [token if trained else IGNORED for token, trained in zip(row.input_ids, row.loss_mask, strict=True)]
+    return {"input_ids": row.input_ids, "labels": labels}
+
+
+def _ratio(found: dict[tuple[str, str], list[Trained]], side: tuple[str, str]) -> Ratio:
+    ours, theirs = found[OURS], found[side]
+    losses = f"held-out loss {_median(ours, 'loss'):.3f}, theirs {_median(theirs, 'loss'):.3f}"
+    title = f"training SmolLM2, LoRA r={RANK} on all linear layers; {losses}"
+    return Ratio(title, "tokens/s", [one.speed for one in ours], [one.speed for one in theirs], " ".join(side))
+
+
+def _median(some: list[Trained], name: str) -> float:
+    return statistics.median(getattr(one, name) for one in some)
+
+
+def _say_share(base: BaseModel, rows: list[TrainingRow], ours: list[Trained], rates: list[float]) -> None:
+    each = operations(base, rows) / sum(len(row.input_ids) for row in rows)
+    shares = sorted(one.speed * each / rate for one, rate in zip(ours, rates, strict=True))
+    print(
+        f"  ours does {each / 1e9:.2f} GFLOP a token, at {statistics.median(shares):.0%} "
+        f"({shares[0]:.0%} to {shares[-1]:.0%}) of the rate of a matrix multiplication, "
+        f"{statistics.median(rates) / 1e9:.0f} GFLOP/s",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    for one in main():
+        print(one)
