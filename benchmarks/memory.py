@@ -18,7 +18,7 @@ from studio.bases import get_base
 from studio.config import TrainingConfig
 from studio.dataset import TrainingRow
 from studio.machine import GIB, look
-from studio.training.memory import BaseFacts, estimate_memory
+from studio.training.memory.estimate import BaseFacts, estimate_memory
 from studio.workspace import PROJECT_ROOT, Workspace
 
 STEPS, TURN, SHORTER = 2, 60, 10
@@ -61,7 +61,7 @@ def _in_own_process(base: str, rows: int, tokens: int, rank: int, share: float) 
 def _measure(base: str, rows: int, tokens: int, rank: int, share: float) -> int:
     """Peak of the resident memory of this process in bytes, after a short run with what a worker loads."""
     import studio.training.worker
-    from studio.training.limits import status_bytes
+    from studio.training.memory.limits import status_bytes
     from studio.training.trainer import ModelTrainer
 
     config = TrainingConfig(

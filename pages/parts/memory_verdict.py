@@ -8,7 +8,7 @@ from pages.parts.layout import workspace
 from studio.config import TrainingConfig
 from studio.dataset import ProcessedDataset
 from studio.errors import StudioError
-from studio.training.memory_fit import MemoryVerdict, judge_memory
+from studio.training.memory.fit import MemoryVerdict, judge_memory
 from studio.ui.memory import parts_table
 from studio.ui.wording import plain
 

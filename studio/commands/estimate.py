@@ -9,7 +9,7 @@ from studio.commands import Context, Exit
 from studio.config import TrainingConfig
 from studio.dataset import ProcessedDataset, TrainingDataProcessor
 from studio.errors import DatasetError
-from studio.training.memory_fit import judge_memory
+from studio.training.memory.fit import judge_memory
 from studio.training.pace import Cost, known_pace
 from studio.ui.cost import UNKNOWN, cost_of, cost_sentence, made_of, rows_per_pass
 from studio.ui.memory import parts_lines

@@ -16,7 +16,7 @@ from studio.config import TrainingConfig, load_dataset_config, load_presets, loa
 from studio.errors import ConfigError
 from studio.jobs import EvaluationEvent, JobQueue, MessageEvent, StepEvent
 from studio.training import Run, find_run, resume_run, start_run, stop_run
-from studio.training.in_use import settings_in_use
+from studio.training.memory.in_use import settings_in_use
 
 _POLL_SECONDS = 0.5
 _DEFAULT_PRESET = "quick"

@@ -9,9 +9,9 @@ import psutil
 import torch
 
 from studio.machine import NATIVE_BFLOAT16
-from studio.training.distributed import processes
-from studio.training.faults import first_line
-from studio.training.limits import status_bytes
+from studio.training.memory.faults import first_line
+from studio.training.memory.limits import status_bytes
+from studio.training.processes.group import processes
 
 
 def choose_device(use_gpu: bool, tell: Callable[[str], None]) -> str:

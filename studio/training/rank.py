@@ -25,9 +25,9 @@ from torch import distributed as dist
 from studio.config import TrainingConfig, load_settings
 from studio.jobs import Event, Worker
 from studio.jobs.worker import describe_failure, run_here
-from studio.training.distributed import PATIENCE, join, leads, leave
-from studio.training.faults import is_memory_shortage
-from studio.training.followers import FAILURE_KEY, LOOPBACK, PORT_VARIABLE
+from studio.training.memory.faults import is_memory_shortage
+from studio.training.processes.followers import FAILURE_KEY, LOOPBACK, PORT_VARIABLE
+from studio.training.processes.group import PATIENCE, join, leads, leave
 from studio.training.runs import CONFIG_FILE, TARGET
 from studio.training.worker import main as train
 from studio.workspace import Workspace

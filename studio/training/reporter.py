@@ -12,7 +12,7 @@ from transformers import TrainerCallback
 from studio.errors import TrainingError
 from studio.jobs import CheckpointEvent, EvaluationEvent, StepEvent, Worker
 from studio.machine import GIB
-from studio.training.faults import over_the_limit
+from studio.training.memory.faults import over_the_limit
 from studio.training.trainer import ModelTrainer
 
 _LOST_STEPS, _LOST_NATS = 5, 3.0

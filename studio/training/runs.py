@@ -18,7 +18,7 @@ from studio.bases import get_base
 from studio.config import TrainingConfig, load_dataset_config, load_settings, save_settings
 from studio.errors import JobError, StudioError, TrainingError
 from studio.jobs import Job, JobQueue, JobState, list_jobs
-from studio.training.parents import read_parent
+from studio.training.parent.adapter import read_parent
 from studio.training.provenance import WEIGHTS_FILE
 from studio.training.trackers import check_trackers
 from studio.workspace import Workspace, safe_name

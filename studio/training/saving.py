@@ -17,7 +17,7 @@ from transformers.trainer_utils import IntervalStrategy
 from studio.config import TrainingConfig
 from studio.jobs.state import EVENTS_FILE
 from studio.training.checkpoints import keep_newest, seal, sync
-from studio.training.distributed import leads, wait_for_all
+from studio.training.processes.group import leads, wait_for_all
 
 
 class TimedSaves(TrainerCallback):  # type: ignore[misc]

@@ -10,11 +10,11 @@ from trl import SFTConfig, SFTTrainer
 
 from studio.config import TrainingConfig
 from studio.training.batches import Batch, collate
-from studio.training.distributed import PATIENCE, InStep, leads, mean_over_all, processes, share_of_rows
 from studio.training.loss import mean_loss, trained_token_loss
 from studio.training.order import BalancedSampler
-from studio.training.replay import ReplaySampler
-from studio.training.sharding import is_sharded, sharding_arguments
+from studio.training.parent.replay import ReplaySampler
+from studio.training.processes.group import PATIENCE, InStep, leads, mean_over_all, processes, share_of_rows
+from studio.training.processes.sharding import is_sharded, sharding_arguments
 
 _WARMUP_SHARE = 4
 """The learning rate rises for at most one in so many steps: a short run would else end before it has begun to learn."""

@@ -26,17 +26,23 @@ from studio.training.adapter_files import save_adapter
 from studio.training.base_weights import load_weights
 from studio.training.batches import Rows, as_features, collate
 from studio.training.devices import choose_device, choose_dtype, memory_in_use, peak_memory
-from studio.training.distributed import SameDecisions, check_agreement, leads, processes
-from studio.training.faults import MemoryShortageError, first_line, is_gpu_trouble, is_memory_shortage, told_shortage
-from studio.training.limits import limited_memory
 from studio.training.lora_linear import LoraLinear
 from studio.training.loss import mean_loss
+from studio.training.memory.faults import (
+    MemoryShortageError,
+    first_line,
+    is_gpu_trouble,
+    is_memory_shortage,
+    told_shortage,
+)
+from studio.training.memory.limits import limited_memory
 from studio.training.order import BalancedSampler
+from studio.training.parent.replay import Replay, ReplaySampler
+from studio.training.processes.group import SameDecisions, check_agreement, leads, processes
+from studio.training.processes.sharding import is_sharded, make_whole, sharding_told
 from studio.training.provenance import WEIGHTS_FILE
-from studio.training.replay import Replay, ReplaySampler
 from studio.training.saving import saving_callbacks
 from studio.training.sft import AssistantLossTrainer, Probe, sft_arguments
-from studio.training.sharding import is_sharded, make_whole, sharding_told
 from studio.training.steps import optimizer_steps
 from studio.training.trackers import prepare_trackers
 

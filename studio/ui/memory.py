@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studio.machine import GIB
-from studio.training.memory import MemoryEstimate
+from studio.training.memory.estimate import MemoryEstimate
 
 _WORDS = {
     "libraries": "Python and its libraries",

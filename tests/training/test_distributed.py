@@ -30,13 +30,13 @@ from studio.errors import TrainingError
 from studio.jobs import EvaluationEvent, Job, JobState, StepEvent, Worker, latest_by_step, of_type, read_events
 from studio.jobs.state import save_state
 from studio.training import Run, start_run
-from studio.training.distributed import check_gpus, join, leave, processes, rows_in_last_batch, without_filling
-from studio.training.faults import MemoryShortageError
-from studio.training.followers import FAILURE_KEY, LOOPBACK, Followers, group_environment, open_store
+from studio.training.memory.faults import MemoryShortageError
+from studio.training.processes.followers import FAILURE_KEY, LOOPBACK, Followers, group_environment, open_store
+from studio.training.processes.group import check_gpus, join, leave, processes, rows_in_last_batch, without_filling
+from studio.training.processes.sharding import is_sharded, make_whole, sharding_arguments, sharding_told
 from studio.training.provenance import WEIGHTS_FILE
 from studio.training.rank import Silent
 from studio.training.rank import main as rank_main
-from studio.training.sharding import is_sharded, make_whole, sharding_arguments, sharding_told
 from studio.training.steps import optimizer_steps
 from studio.training.worker import main
 from studio.workspace import Workspace
@@ -171,7 +171,7 @@ def test_the_processes_of_a_run_meet_on_this_machine_alone() -> None:
 
 def test_why_a_process_ended_is_told_and_the_others_are_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where this process waits inside a library and would not notice."""
-    monkeypatch.setattr("studio.training.followers._GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("studio.training.processes.followers._GRACE_SECONDS", 0.0)
     idle = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"]
     first, second = subprocess.Popen(idle), subprocess.Popen(idle)
     store, noticed = open_store(3), threading.Event()

@@ -17,10 +17,10 @@ from studio.dataset import Balance, ProcessedDataset
 from studio.jobs import EvaluationEvent, MessageEvent, StepEvent, Worker, of_type, read_events
 from studio.jobs.state import load_state
 from studio.training import Provenance, Run
-from studio.training.learned import LEARNED_FILE, Learned
-from studio.training.parents import read_parent
-from studio.training.regression import ParentComparison, RowLoss, compare_rows
-from studio.training.replay import (
+from studio.training.parent.adapter import read_parent
+from studio.training.parent.learned import LEARNED_FILE, Learned
+from studio.training.parent.regression import ParentComparison, RowLoss, compare_rows
+from studio.training.parent.replay import (
     REPLAY_FILE,
     News,
     Replay,

@@ -18,13 +18,13 @@ from studio.config import TrainingConfig
 from studio.errors import DatasetError
 from studio.machine import GIB
 from studio.training import ModelTrainer
-from studio.training.faults import MemoryShortageError, is_gpu_trouble, is_memory_shortage, told_shortage
-from studio.training.in_use import IN_USE_FILE, halved, settings_in_use, use_from_now_on
-from studio.training.limits import limited_memory, status_bytes
 from studio.training.loss import trained_token_loss
-from studio.training.memory import BaseFacts, estimate_memory, largest_that_fits
-from studio.training.memory_advice import no_room
-from studio.training.memory_fit import judge_memory, memory_free
+from studio.training.memory.advice import no_room
+from studio.training.memory.estimate import BaseFacts, estimate_memory, largest_that_fits
+from studio.training.memory.faults import MemoryShortageError, is_gpu_trouble, is_memory_shortage, told_shortage
+from studio.training.memory.fit import judge_memory, memory_free
+from studio.training.memory.in_use import IN_USE_FILE, halved, settings_in_use, use_from_now_on
+from studio.training.memory.limits import limited_memory, status_bytes
 from studio.workspace import Workspace
 from tests.training.conftest import SETTINGS
 

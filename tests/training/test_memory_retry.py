@@ -31,11 +31,11 @@ from studio.jobs.state import save_state
 from studio.jobs.watchdog import KILLS
 from studio.machine import GIB
 from studio.training import ModelTrainer, Run, start_run, stop_run
-from studio.training.faults import MemoryShortageError
-from studio.training.in_use import halved, settings_in_use, use_from_now_on
-from studio.training.kills import MARK_FILE, was_killed_for_memory, watched
-from studio.training.memory_retry import settings_of_this_attempt, starting_again
-from studio.training.revive import revive
+from studio.training.memory.faults import MemoryShortageError
+from studio.training.memory.in_use import halved, settings_in_use, use_from_now_on
+from studio.training.memory.kills import MARK_FILE, was_killed_for_memory, watched
+from studio.training.memory.retry import settings_of_this_attempt, starting_again
+from studio.training.memory.revive import revive
 from studio.training.runs import CONFIG_FILE
 from studio.workspace import Workspace
 from tests.training.conftest import PATIENCE, SETTINGS

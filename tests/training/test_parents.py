@@ -16,7 +16,7 @@ from studio.errors import TrainingError
 from studio.jobs import JobState, StepEvent, of_type
 from studio.jobs.state import save_state
 from studio.training import ModelTrainer, Provenance, Run, find_adapter, start_run
-from studio.training.parents import read_parent
+from studio.training.parent.adapter import read_parent
 from studio.workspace import Workspace, sha256_file
 from tests.training.conftest import PATIENCE, SETTINGS
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from studio.bases import BaseModel as Base
 from studio.config import TrainingConfig
 from studio.errors import TrainingError
-from studio.training.learned import Learned
+from studio.training.parent.learned import Learned
 from studio.training.provenance import CONFIG_FILE, PROVENANCE_FILE, WEIGHTS_FILE, Provenance
 from studio.workspace import sha256_file
 

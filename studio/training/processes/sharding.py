@@ -13,7 +13,7 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 from studio.config import TrainingConfig
-from studio.training.distributed import processes
+from studio.training.processes.group import processes
 
 
 def is_sharded(config: TrainingConfig, device: str) -> bool:

@@ -19,8 +19,8 @@ from studio.dataset import ProcessedDataset
 from studio.metrics.clusters import FEWEST_SCENARIOS, mean_of_scenarios
 from studio.metrics.statistics import Interval
 from studio.training.batches import as_features, collate
-from studio.training.learned import Learned
 from studio.training.loss import mean_loss
+from studio.training.parent.learned import Learned
 from studio.workspace import atomic_write
 
 PARENT_LOSSES_FILE = "held_out.json"

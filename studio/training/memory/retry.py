@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from studio.config import TrainingConfig
 from studio.dataset import ProcessedDataset
 from studio.jobs import StartAgain, Worker
-from studio.training.distributed import processes
-from studio.training.faults import MemoryShortageError, first_line, is_gpu_trouble
-from studio.training.in_use import halved, settings_in_use, use_from_now_on
-from studio.training.kills import forget, was_killed_for_memory, watched
-from studio.training.memory_advice import no_room
-from studio.training.memory_fit import judge_memory
+from studio.training.memory.advice import no_room
+from studio.training.memory.faults import MemoryShortageError, first_line, is_gpu_trouble
+from studio.training.memory.fit import judge_memory
+from studio.training.memory.in_use import halved, settings_in_use, use_from_now_on
+from studio.training.memory.kills import forget, was_killed_for_memory, watched
+from studio.training.processes.group import processes
 from studio.workspace import Workspace
 
 

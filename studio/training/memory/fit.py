@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from studio.bases import get_base
 from studio.config import TrainingConfig
 from studio.machine import GIB, look
-from studio.training.memory import BaseFacts, MemoryEstimate, estimate_memory, largest_that_fits
+from studio.training.memory.estimate import BaseFacts, MemoryEstimate, estimate_memory, largest_that_fits
 from studio.workspace import Workspace
 
 Judgement = Literal["fits", "tight", "does not fit"]

@@ -10,11 +10,11 @@ from typing import Any
 from studio.config import TrainingConfig
 from studio.dataset import Balance, ProcessedDataset
 from studio.jobs import EvaluationEvent, Worker
-from studio.training.distributed import leads
-from studio.training.learned import Learned
+from studio.training.parent.learned import Learned
+from studio.training.parent.regression import ParentCheck, row_losses
+from studio.training.parent.replay import Replay, ReplaySampler, keep_replay, news_of, replay_of, replay_told
+from studio.training.processes.group import leads
 from studio.training.provenance import Provenance
-from studio.training.regression import ParentCheck, row_losses
-from studio.training.replay import Replay, ReplaySampler, keep_replay, news_of, replay_of, replay_told
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from torch import distributed as dist
 from studio.config import TrainingConfig, load_settings
 from studio.errors import StudioError, TrainingError
 from studio.jobs import Worker
-from studio.training.distributed import PATIENCE, join, leave, processes
-from studio.training.faults import MemoryShortageError
-from studio.training.kills import was_killed_for_memory
+from studio.training.memory.faults import MemoryShortageError
+from studio.training.memory.kills import was_killed_for_memory
+from studio.training.processes.group import PATIENCE, join, leave, processes
 from studio.training.runs import CONFIG_FILE
 from studio.workspace import PROJECT_ROOT
 
@@ -149,7 +149,14 @@ def start_followers(directory: Path, arguments: Mapping[str, Any], count: int, s
     started = []
     for number in range(1, count + 1):
         environment = {**os.environ, **group_environment(number, count + 1, store.port, threads)}
-        command = [sys.executable, "-m", "studio.training.rank", str(directory), "--arguments", json.dumps(arguments)]
+        command = [
+            sys.executable,
+            "-m",
+            "studio.training.rank",
+            str(directory),
+            "--arguments",
+            json.dumps(arguments),
+        ]
         started.append(subprocess.Popen(command, stdin=subprocess.PIPE, cwd=PROJECT_ROOT, env=environment))
     return Followers(directory, started, store)
 

@@ -59,6 +59,6 @@ def forget(run: Path) -> None:
 
 def _start(workspace: Workspace, run: Path) -> subprocess.Popen[bytes]:
     """The watchdog: of this process's group, so whoever ends the job with its helpers ends it, too."""
-    then = [sys.executable, "-m", "studio.training.revive", str(workspace.root), run.name]
+    then = [sys.executable, "-m", "studio.training.memory.revive", str(workspace.root), run.name]
     command = [sys.executable, "-I", "-S", str(watchdog.__file__), str(os.getpid()), str(run / MARK_FILE), *then]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=PROJECT_ROOT)

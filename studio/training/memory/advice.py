@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from studio.config import TrainingConfig
 from studio.errors import StudioError
-from studio.training.faults import MemoryShortageError
-from studio.training.memory_fit import judge_memory
+from studio.training.memory.faults import MemoryShortageError
+from studio.training.memory.fit import judge_memory
 from studio.workspace import Workspace
 
 _LEAST_LENGTH = 64

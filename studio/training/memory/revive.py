@@ -1,4 +1,4 @@
-"""Begin a run again that the kernel ended for want of memory: `studio.training.revive WORKSPACE RUN`.
+"""Begin a run again that the kernel ended for want of memory: `studio.training.memory.revive WORKSPACE RUN`.
 
 Started by the run's watchdog. The run itself then halves its batch; one that cannot is told to have failed.
 """
@@ -14,9 +14,9 @@ from studio.errors import JobError, StudioError
 from studio.jobs import EventLog, JobQueue, MessageEvent, StatusEvent
 from studio.jobs.process import folder_lock
 from studio.jobs.state import EVENTS_FILE, STOP_FILE, save_state
-from studio.training.in_use import halved, settings_in_use
-from studio.training.kills import forget, was_killed_for_memory
-from studio.training.memory_advice import no_room
+from studio.training.memory.advice import no_room
+from studio.training.memory.in_use import halved, settings_in_use
+from studio.training.memory.kills import forget, was_killed_for_memory
 from studio.training.runs import Run, find_run, resume_run
 from studio.workspace import Workspace
 

@@ -11,8 +11,8 @@ import psutil
 import torch
 
 from studio.machine import GIB
-from studio.training.distributed import processes
-from studio.training.faults import MemoryShortageError
+from studio.training.memory.faults import MemoryShortageError
+from studio.training.processes.group import processes
 
 _STATUS = Path("/proc/self/status")
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from studio.dataset import Balance, ProcessedDataset
-from studio.training.learned import Learned
 from studio.training.order import rows_of_pass
+from studio.training.parent.learned import Learned
 from studio.workspace import atomic_write
 
 REPLAY_FILE = "replay.json"
