@@ -1,4 +1,4 @@
-"""Train: start a run from a preset or like another one (`?like=NAME`), watch one (`?run=NAME`), and all runs."""
+"""Train: start a run, also like another (`?like=NAME`) or going on from it (`?from=`), watch one (`?run=`), see all."""
 
 import streamlit as st
 

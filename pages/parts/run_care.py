@@ -1,4 +1,4 @@
-"""What can be done with a run besides watching it: a note, a new run like it, and its deletion."""
+"""What can be done with a run besides watching it: a note, a new run that goes on from it or is like it, deletion."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from studio.ui.wording import count, plain, size
 
 
 def run_care(run: Run) -> None:
-    """A field for the note, and two buttons."""
+    """A field for the note, and the buttons."""
     key = f"note_{run.name}"
     st.text_area(
         "Notes", read_note(run), key=key, max_chars=MOST_CHARACTERS, height=100, on_change=_keep_note,
         args=(run.name, key), placeholder="What did you try, and how did it play?",
     )  # fmt: skip
     with st.container(horizontal=True, key="run_care"):
+        if run.adapter and st.button(
+            "Teach it more", key="teach_more", icon=":material/school:",
+            help="A new run that begins with what this one learned, and reads what is new or changed since.",
+        ):  # fmt: skip
+            st.query_params.from_dict({"from": run.name})
+            st.rerun()
         if st.button(
             "Duplicate with changes", key="duplicate_run", icon=":material/content_copy:",
             help="Fills the form with this run's settings; you change what you like and start a new run.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -13,6 +14,7 @@ from pages.parts.memory_verdict import memory_verdict
 from pages.parts.run_queue import queue_places
 from pages.parts.train_cost import Estimates, cost_line, end_measurement, short
 from pages.parts.train_files import settings_files
+from pages.parts.train_parent import Parent, follow_address, parent_choice
 from pages.parts.train_settings import advanced_settings, faults_told
 from pages.parts.train_state import LIKE, PRESET, begin_with, keep, loaded, typed
 from studio.bases import BaseEntry, list_bases
@@ -74,6 +76,7 @@ def _form(
 ) -> None:
     """What was chosen is known before it is drawn, so that the rows and the minutes of it can be drawn beside it."""
     key = begin_with(model, choices)
+    follow_address(model)
     titles = {one.name: one.title for one in bases}
     if typed().get("base_model") not in titles:
         typed().pop("base_model", None)  # it was deleted meanwhile
@@ -87,6 +90,7 @@ def _form(
         estimates = Estimates(dataset, _rows_settings())
         _preset(choices, estimates, given)
         _base(titles, now.config.base_model, choices[key].training.base_model)
+        parent = parent_choice(now.config.base_model, like)
         name = st.text_input(
             "Name of the run", free_name(workspace(), model) if model else "", key="train_name", max_chars=60,
             placeholder="made from date and time",
@@ -96,11 +100,12 @@ def _form(
         cost_line(estimates.of(now.config), now.config, at_work=bool(before))
         memory_verdict(now.config, dataset)
         faults_told(now)
-        _start_button(now, name or "", like, before)
+        _start_button(now, name or "", like, parent, before)
         settings_files(now.config, usable=not now.faults)
     if not now.faults:
         with told():
-            _command(now.config, name or "", like, key, presets)
+            beginning = _beginning(now.config, key, presets, like if parent or not (like and like.parent) else None)
+            _command(now.config, beginning, name or "", parent)
 
 
 def _own_base(config: TrainingConfig, titles: dict[str, str]) -> dict[str, str]:
@@ -152,22 +157,19 @@ def _at_work() -> str:
         return ""
 
 
-def _start_button(now: Checked, name: str, like: Run | None, before: str) -> None:
+def _start_button(now: Checked, name: str, like: Run | None, parent: Parent, before: str) -> None:
     label, icon = ("Add to the queue", "playlist_add") if before else ("Start training", "play_arrow")
     if st.button(label, type="primary", icon=f":material/{icon}:", key="train_start", disabled=bool(now.faults)):
-        _start(now.config, name, like)
+        _start(now.config, name, like, parent)
     if before:
         st.caption(f"{plain(before)} is training now. This run starts by itself when its turn comes.")
 
 
-def _start(config: TrainingConfig, name: str, model: Run | None) -> None:
-    """Start it, with the scenarios and the beginning of `model` if it shall be like that run."""
+def _start(config: TrainingConfig, name: str, like: Run | None, parent: Parent) -> None:
+    """Start it, with the scenarios of the run that it shall be like."""
     end_measurement(config)
     try:
-        run = start_run(
-            workspace(), config, name=name,
-            scenarios=model.scenarios if model else None, parent=model.parent if model else None,
-        )  # fmt: skip
+        run = start_run(workspace(), config, name=name, scenarios=like.scenarios if like else None, parent=parent)
     except StudioError as error:
         show_error(error)
         return
@@ -175,10 +177,18 @@ def _start(config: TrainingConfig, name: str, model: Run | None) -> None:
     st.rerun()
 
 
-def _command(config: TrainingConfig, name: str, like: Run | None, key: str, presets: dict[str, TrainingPreset]) -> None:
-    beginning = nearest_preset(config, {key: presets[key]} if key in presets else presets)
+def _beginning(
+    config: TrainingConfig, key: str, presets: dict[str, TrainingPreset], like: Run | None
+) -> Beginning | None:
+    """What the command line begins with: a run that this one is like, or the preset that takes the fewest changes."""
     if like:
-        beginning = Beginning("--like", like.name, like.config())
+        return Beginning("--like", like.name, like.config())
+    return nearest_preset(config, {key: presets[key]} if key in presets else presets)
+
+
+def _command(config: TrainingConfig, beginning: Beginning | None, name: str, parent: Parent) -> None:
     with st.expander("The same from the command line", key="train_command", icon=":material/terminal:"):
         if beginning:
-            st.code(train_command(workspace(), config, beginning, name=name.strip()), language="bash", wrap_lines=True)
+            own = parent and not (beginning.option == "--like" and isinstance(parent, Path))
+            line = train_command(workspace(), config, beginning, name=name.strip(), parent=str(parent) if own else "")
+            st.code(line, language="bash", wrap_lines=True)

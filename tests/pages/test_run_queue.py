@@ -11,15 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from studio.bases import get_base
 from studio.config import TrainingConfig, save_settings
 from studio.database import migrate
 from studio.errors import JobError
 from studio.jobs import JobQueue, queue_rows
 from studio.jobs.process import try_lock
 from studio.jobs.queue_schema import MIGRATIONS
-from studio.training import Run, find_run, list_runs, read_note, start_run, write_note
+from studio.training import ADAPTER_DIR, Provenance, Run, find_run, list_runs, read_note, start_run, write_note
 from studio.training.pace import start_measurement
-from studio.workspace import Workspace, atomic_write
+from studio.training.provenance import WEIGHTS_FILE
+from studio.workspace import Workspace, atomic_write, sha256_file
+from tests.adapters import write_adapter
 from tests.jobs.test_job import PATIENCE, wait_for, wait_until_working
 from tests.pages.conftest import MakeRun
 from tests.pages.visit import Visit
@@ -103,6 +106,35 @@ def test_a_run_like_another_one_begins_with_its_settings(workspace: Workspace, e
     assert visit.address == {"run": "first-2"}
     made = find_run(workspace, "first-2").config()
     assert made.model_copy(update={"dataset": None}) == config.model_copy(update={"epochs": 5.0})
+
+
+def test_a_run_goes_on_from_what_another_one_learned(workspace: Workspace, evening: Run, make_run: MakeRun) -> None:
+    base = get_base(workspace, "smollm2-135m-instruct")
+    teacher = write_adapter(make_run("first", steps=10).directory / ADAPTER_DIR, base)
+    papers = Provenance(
+        base=base.name, base_sha256=base.fingerprint, run="first", adapter_sha256=sha256_file(teacher / WEIGHTS_FILE),
+        dataset_fingerprint="d" * 64, config_sha256="c" * 64,
+    )  # fmt: skip
+    (teacher / "provenance.json").write_text(papers.model_dump_json())
+    assert not Visit("train").app.selectbox(key="train_parent").value
+    visit = Visit("train", run="first").click("teach_more")
+    assert visit.address == {"from": "first"}
+    assert visit.app.selectbox(key="train_parent").value == "first"
+    assert "--from first" in visit.words
+    visit.choose("text_input", "train_name", "second").click("train_start")
+    second = find_run(workspace, "second")
+    assert second.parent
+    assert Provenance.read(second.parent).run == "first"
+    visit = Visit("train", run="second").click("duplicate_run")
+    assert visit.app.selectbox(key="train_parent").value == "as before"
+    visit.choose("selectbox", "train_parent", "").choose("text_input", "train_name", "third").click("train_start")
+    assert find_run(workspace, "third").parent is None
+
+
+def test_a_run_that_is_gone_cannot_be_gone_on_from(workspace: Workspace, scenarios: Path) -> None:
+    visit = Visit("train", **{"from": "nobody"})
+    assert "nobody has nothing that smollm2-135m-instruct could begin with" in visit.words
+    assert not visit.app.button(key="train_start").disabled
 
 
 @pytest.mark.parametrize("name", ["nobody", "../../etc"])
