@@ -52,7 +52,17 @@ def evaluating(bench: Bench, groups: Sequence[Sequence[TurnCase]]) -> Ratio:
         "evaluating scenarios", "turns/s", "every prompt by itself", ours.__next__, theirs.__next__, rounds=len(groups)
     )
     print(f"  the same text in {bench.same} of {bench.compared} turns", flush=True)
+    mine, other = (_seconds(groups, speeds) for speeds in (ratio.ours, ratio.theirs))
+    print(
+        f"  all scenarios together: {mine:.0f} s, turn by turn {other:.0f} s; {other / mine:.2f} times as fast",
+        flush=True,
+    )
     return ratio
+
+
+def _seconds(groups: Sequence[Sequence[TurnCase]], speeds: Sequence[float]) -> float:
+    """What all turns of all groups take at those turns per second."""
+    return sum(len(group) / speed for group, speed in zip(groups, speeds, strict=True))
 
 
 def _turns(groups: Sequence[Sequence[TurnCase]], measured: Callable[[Sequence[TurnCase]], float]) -> Iterator[float]:

@@ -22,7 +22,7 @@ FOUND_BY_HAND: dict[str, dict[str, Any]] = {
 def main() -> None:
     asked = request()
     folder = Path(asked["folder"])
-    conversations = [{"messages": row["messages"]} for row in asked["rows"]]
+    conversations = [{"messages": [_as_turn(one) for one in row["messages"]]} for row in asked["rows"]]
     (folder / "rows.json").write_text(json.dumps(conversations))
     roles = {
         "role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant",
@@ -41,6 +41,11 @@ def main() -> None:
     }  # fmt: skip
     run_exp(settings, callbacks=[clock])
     answer(asked, clock)
+
+
+def _as_turn(message: dict[str, str]) -> dict[str, str]:
+    """Its template knows no dice: their results come as the player's, with as many tokens."""
+    return {**message, "role": "user"} if message["role"] == "tool" else message
 
 
 if __name__ == "__main__":
