@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.kills import Comparison, Kill, Moment, Where, after_kill, compare, kill_at, plan
+from benchmarks.scenes import PLACES, write_scenes
 from studio.bases import get_base
 from studio.bases.disk import link_or_copy
 from studio.config import TrainingConfig
@@ -38,28 +39,6 @@ SETTINGS = TrainingConfig(
     eval_steps=10,
     sample_turns=0,
 )
-_SCENE = """<SYSTEM>
-# Role
-You are the Dungeon Master of a small campaign.
-</SYSTEM>
-
-<User>I search {place}.</User>
-
-<DM>You look around in {place}.
-
-[roll: perception]</DM>
-
-<TOOLCALL>perception: {die} + 5(skill) = *{total}*</TOOLCALL>
-
-<DM>*SUCCESS* {find}</DM>
-"""
-_PLACES = {
-    "the cellar": "Behind the barrels a narrow door stands open.",
-    "the old mill": "The miller hid a purse of silver below the wheel, wrapped in oilcloth.",
-    "the crypt": "One coffin is empty, and its lid lies on the floor. Something has crawled out.",
-    "the gate": "Fresh tracks.",
-    "the tower": "A rope ladder hangs from the broken window, still swaying in the wind from the sea.",
-}
 
 
 @dataclass(frozen=True)
@@ -144,10 +123,9 @@ def _workspace(folder: Path) -> Workspace:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
             link_or_copy(path, target)
-    for number, (place, find) in enumerate(_PLACES.items()):
-        text = _SCENE.format(place=place, die=9 + number, total=14 + number, find=find)
-        held_out = number == len(_PLACES) - 1
-        atomic_write((workspace.validation_dir if held_out else workspace.scenarios_dir) / f"{number}.md", text)
+    *learned, held_out = PLACES
+    write_scenes(workspace.scenarios_dir, {place: PLACES[place] for place in learned})
+    write_scenes(workspace.validation_dir, {held_out: PLACES[held_out]})
     return workspace
 
 

@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 
 from benchmarks.measure import Ratio
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.exchange import RANK
 from studio.bases import BaseModel, get_base
+from studio.config import TrainingConfig
 from studio.dataset import TrainingDataProcessor, TrainingRow
 from studio.training import ModelTrainer
-from studio.training.batches import IGNORED, collate
+from studio.training.batches import as_features, collate
 from studio.training.devices import choose_dtype
 from studio.training.loss import mean_loss
 from studio.workspace import PROJECT_ROOT, Workspace
@@ -98,20 +100,12 @@ class Judge:
 
     def __init__(self, base: BaseModel, rows: list[TrainingRow]) -> None:
         self._base = base
-        self._batches = [collate([_feature(row)]) for row in rows]
+        self._batches = [collate([one]) for one in as_features(rows, "validation")]
 
     def __call__(self, adapter: Path) -> float:
-        from peft import PeftModel
-
-        model = ModelTrainer(_config()).load_base_model(self._base.hf)
+        model = ModelTrainer(TrainingConfig()).load_base_model(self._base.hf)
         loss, _ = mean_loss(PeftModel.from_pretrained(model, adapter), self._batches, "cpu")
         return loss
-
-
-def _config() -> Any:
-    from studio.config import TrainingConfig
-
-    return TrainingConfig()
 
 
 def _rows(base: BaseModel) -> tuple[list[TrainingRow], list[TrainingRow]]:
@@ -123,7 +117,7 @@ def _rows(base: BaseModel) -> tuple[list[TrainingRow], list[TrainingRow]]:
 def _run(base: BaseModel, side: tuple[str, str], rows: list[TrainingRow], judge: Judge) -> Trained:
     peer, setting = side
     with tempfile.TemporaryDirectory() as folder:
-        asked = {"hf": str(base.hf), "folder": folder, "setting": setting, "rows": [_asked(base, row) for row in rows]}
+        asked = {"hf": str(base.hf), "folder": folder, "setting": setting, "rows": _asked(base, rows)}
         order = Path(folder, "request.json")
         order.write_text(json.dumps(asked))
         script = _SCRIPTS[peer]
@@ -142,16 +136,17 @@ def _run(base: BaseModel, side: tuple[str, str], rows: list[TrainingRow], judge:
     return Trained(speed, told["peak_bytes"], loss)
 
 
-def _asked(base: BaseModel, row: TrainingRow) -> dict[str, Any]:
+def _asked(base: BaseModel, rows: list[TrainingRow]) -> list[dict[str, Any]]:
+    """The rows as tokens and as conversations."""
+    features = as_features(rows, "train")
+    return [{**one, "messages": _messages(base, row)} for one, row in zip(features, rows, strict=True)]
+
+
+def _messages(base: BaseModel, row: TrainingRow) -> list[dict[str, str]]:
     text = base.tokenizer().decode(row.input_ids, skip_special_tokens=False)
     messages = [{"role": role, "content": content} for role, content in _MESSAGE.findall(text)]
     assert all(one["role"] != other["role"] for one, other in pairwise(messages)), "a peer wants them to alternate"
-    return {**_feature(row), "messages": messages}
-
-
-def _feature(row: TrainingRow) -> dict[str, list[int]]:
-    labels = [token if trained else IGNORED for token, trained in zip(row.input_ids, row.loss_mask, strict=True)]
-    return {"input_ids": row.input_ids, "labels": labels}
+    return messages
 
 
 def _ratio(found: dict[tuple[str, str], list[Trained]], side: tuple[str, str]) -> Ratio:

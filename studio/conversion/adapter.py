@@ -29,9 +29,8 @@ PREFIX = "base_model.model."
 _HARMLESS = {
     "task_type", "peft_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode",
     "r", "target_modules", "exclude_modules", "lora_alpha", "lora_dropout", "use_rslora", "use_dora",
-    "layers_to_transform", "layers_pattern",
-    "rank_pattern", "alpha_pattern", "megatron_core", "qalora_group_size", "init_lora_weights",
-    "loftq_config", "eva_config", "runtime_config", "ensure_weight_tying",
+    "layers_to_transform", "layers_pattern", "rank_pattern", "alpha_pattern", "megatron_core", "qalora_group_size",
+    "init_lora_weights", "loftq_config", "eva_config", "runtime_config", "ensure_weight_tying",
 }  # fmt: skip
 _OFF: tuple[Any, ...] = (None, False, "none", [], {}, "")
 _HARMLESS_INITIALISATIONS = (True, False, "gaussian", "eva", "orthogonal", "lora_only")

@@ -16,6 +16,7 @@ from studio.conversion.sizes import SizeEstimate, estimate_size
 from studio.conversion.worker_process import run_worker
 from studio.errors import ConversionError
 from studio.jobs import usable_cores
+from studio.workspace import sync
 
 TIMEOUT_SECONDS = 6 * 3600.0
 _FLOAT_TYPES = ("F32", "F16", "BF16")
@@ -105,11 +106,7 @@ def _check_written(path: Path, estimate: SizeEstimate) -> None:
             why=f"It has {header.file_size} bytes where about {estimate.size} were expected.",
             next_step="Check the free space on the disk and start again.",
         )
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(path)
 
 
 def _partial_path(target: Path) -> Path:

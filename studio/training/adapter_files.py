@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from studio.training.provenance import WEIGHTS_FILE, Provenance
-from studio.workspace import sha256_file
+from studio.workspace import sha256_file, sync
 
 
 def save_adapter(model: Any, folder: Path) -> None:
@@ -44,8 +43,7 @@ def _fresh_partial(folder: Path) -> Path:
 
 def _finish(partial: Path, folder: Path, provenance: Provenance) -> str:
     for path in partial.iterdir():
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
+        sync(path)
     digest = sha256_file(partial / WEIGHTS_FILE)
     provenance.model_copy(update={"adapter_sha256": digest}).write(partial)
     shutil.rmtree(folder, ignore_errors=True)

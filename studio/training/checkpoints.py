@@ -6,13 +6,12 @@ file. One without a manifest was not written to its end; one that differs from i
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from studio.workspace import atomic_write, sha256_file
+from studio.workspace import atomic_write, sha256_file, sync
 
 MANIFEST_FILE = "manifest.json"
 STATE_FILE = "trainer_state.json"
@@ -87,17 +86,6 @@ def delete_checkpoint(checkpoint: Path) -> None:
     """Delete a checkpoint, its manifest first: what is left of it after a kill is no checkpoint."""
     (checkpoint / MANIFEST_FILE).unlink(missing_ok=True)
     shutil.rmtree(checkpoint, ignore_errors=True)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, have reached the disk (POSIX fsync)."""
-    if os.name != "posix" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _files(checkpoint: Path) -> dict[str, Path]:

@@ -16,8 +16,9 @@ from transformers.trainer_utils import IntervalStrategy
 
 from studio.config import TrainingConfig
 from studio.jobs.state import EVENTS_FILE
-from studio.training.checkpoints import keep_newest, seal, sync
+from studio.training.checkpoints import keep_newest, seal
 from studio.training.processes.group import leads, wait_for_all
+from studio.workspace import sync
 
 
 class TimedSaves(TrainerCallback):  # type: ignore[misc]

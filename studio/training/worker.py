@@ -137,8 +137,8 @@ def _leave(prepared: _Prepared, model: Any, chosen: Kept | None) -> None:
         worker.message(f"Kept the adapter of step {chosen.step}: the held-out loss was lowest there.")
     else:
         digest = leave_adapter(model, folder, prepared.provenance())
-    worker.result({"adapter": ADAPTER_DIR, "adapter_sha256": digest, "step": chosen.step if chosen else None})
-    worker.result({"peak_memory_bytes": prepared.trainer.peak_memory_bytes()})
+    step, peak = chosen.step if chosen else None, prepared.trainer.peak_memory_bytes()
+    worker.result({"adapter": ADAPTER_DIR, "adapter_sha256": digest, "step": step, "peak_memory_bytes": peak})
 
 
 def _checkpoint(worker: Worker) -> Path | None:

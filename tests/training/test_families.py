@@ -12,13 +12,14 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from benchmarks.scenes import write_scenes
 from studio.bases import BaseModel
 from studio.config import TrainingConfig
 from studio.dataset import TrainingDataProcessor, TrainingRow
 from studio.training import ModelTrainer
 from studio.training.provenance import WEIGHTS_FILE
 from studio.workspace import Workspace
-from tests.training.conftest import SETTINGS, write_scenes
+from tests.training.conftest import SETTINGS
 
 FAMILIES = ["tiny_llama", "tiny_qwen2", "tiny_qwen3", "tiny_gemma3"]
 LAYERS = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.scenes import write_scenes
 from studio.dataset import Balance, ProcessedDataset
 from studio.jobs import EvaluationEvent, MessageEvent, StepEvent, Worker, of_type, read_events
 from studio.jobs.state import load_state
@@ -32,7 +33,7 @@ from studio.training.parent.replay import (
     rows_again,
 )
 from studio.workspace import Workspace
-from tests.training.conftest import SETTINGS, write_scenes
+from tests.training.conftest import SETTINGS
 from tests.training.test_best import dataset_of, run_here
 
 
