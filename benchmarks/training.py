@@ -1,6 +1,7 @@
 """Training against trl's SFTTrainer and LLaMA-Factory: the same base, conversations and LoRA; padding is not counted.
 
-A round is one epoch of every trainer, each in a fresh process with its own packages; only optimizer steps are timed.
+Some scenarios, cut into rows of up to `ROW_TOKENS`; an optimizer step takes as many rows as each of them has. A round
+is one epoch of every trainer, each in a fresh process with its own packages; only optimizer steps are timed.
 `default` is what the trainer does on a processor when told nothing else; the other settings are the fastest found by
 hand: weights of one type, no gradient checkpointing. bfloat16 is tried where the processor multiplies it.
 """
@@ -14,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,18 @@ from peft import PeftModel
 
 from benchmarks.measure import Ratio
 from benchmarks.peers.environments import python_of
-from benchmarks.peers.exchange import RANK
+from benchmarks.peers.exchange import ACCUMULATION, RANK
 from studio.bases import BaseModel, get_base
 from studio.config import TrainingConfig
 from studio.dataset import TrainingDataProcessor, TrainingRow
 from studio.training import ModelTrainer
 from studio.training.batches import as_features, collate
+from studio.training.beginnings import BEGINNING, Beginning, share_beginnings
 from studio.training.devices import choose_dtype
 from studio.training.loss import mean_loss
 from studio.workspace import PROJECT_ROOT, Workspace
 
-ROUNDS, ROW_TOKENS, ROWS, STRIDE = 3, 1024, 6, 10
+ROUNDS, ROW_TOKENS, SCENARIOS = 3, 1024, 2
 OURS = ("ours", "default")
 _SCRIPTS = {"ours": "benchmarks.peers.run_ours", "trl": "run_trl.py", "llamafactory": "run_llamafactory.py"}
 _MESSAGE = re.compile(r"<\|im_start\|>(\w+)\n(.*?)<\|im_end\|>\n?", re.DOTALL)
@@ -75,12 +77,15 @@ def matmul_rate(dtype: torch.dtype, size: int = 2048) -> float:
     return 2 * size**3 / min(seconds)
 
 
-def operations(base: BaseModel, rows: list[TrainingRow]) -> float:
-    """Floating-point operations that one pass cannot do without; a multiplication and an addition are two.
+def operations(base: BaseModel, rows: list[TrainingRow], *, shared: bool = False) -> float:
+    """Floating-point operations that one pass over the rows takes; a multiplication and an addition are two.
 
     For each weight and token: forward and the gradient of the inputs through the frozen matrices 4, through LoRA's own,
     which have gradients, too, 6, through the output matrix 4 where a token is trained. For each pair of a token and one
     before it, and each feature: attention 12.
+
+    Args:
+        shared: what rows that begin alike share is counted once in a step.
     """
     config = json.loads((base.hf / "config.json").read_text())
     width, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
@@ -91,8 +96,22 @@ def operations(base: BaseModel, rows: list[TrainingRow]) -> float:
     lora = layers * sum(RANK * (a + b) for a, b in shapes)
     tokens, trained = (sum(one) for one in zip(*[(len(r.input_ids), r.trained_tokens) for r in rows], strict=True))
     pairs = sum(len(row.input_ids) ** 2 / 2 for row in rows)
+    if shared:
+        lengths = _repeated(rows)
+        tokens, pairs = tokens - sum(lengths), pairs - sum(length**2 / 2 for length in lengths)
     head = width * config["vocab_size"]
     return tokens * (4 * frozen + 6 * lora) + trained * 4 * head + 12 * layers * width * pairs
+
+
+def _repeated(rows: list[TrainingRow]) -> list[int]:
+    """Tokens of each row that another row of its step began with already."""
+    met: set[Beginning] = set()
+    repeated = []
+    for batch in share_beginnings([collate([one]) for one in as_features(rows, "train")]):
+        if beginning := batch.get(BEGINNING):
+            repeated += [beginning.length] if beginning in met else []
+            met.add(beginning)
+    return repeated
 
 
 class Judge:
@@ -109,9 +128,12 @@ class Judge:
 
 
 def _rows(base: BaseModel) -> tuple[list[TrainingRow], list[TrainingRow]]:
+    """As many rows of each of the first scenarios as a step takes, and two held-out ones."""
     workspace = Workspace.find(PROJECT_ROOT)
     dataset = TrainingDataProcessor.configured(workspace, base, ROW_TOKENS).process_scenarios(workspace.scenarios_dir)
-    return list(dataset.rows("train"))[::STRIDE][:ROWS], list(dataset.rows("validation"))[:2]
+    scenes = [list(rows)[:ACCUMULATION] for _, rows in groupby(dataset.rows("train"), lambda row: row.source)]
+    long = [rows for rows in scenes if len(rows) == ACCUMULATION]
+    return [row for rows in long[:SCENARIOS] for row in rows], list(dataset.rows("validation"))[:2]
 
 
 def _run(base: BaseModel, side: tuple[str, str], rows: list[TrainingRow], judge: Judge) -> Trained:
@@ -127,7 +149,7 @@ def _run(base: BaseModel, side: tuple[str, str], rows: list[TrainingRow], judge:
         if ended.returncode:
             raise RuntimeError(f"{peer} {setting} failed:\n{ended.stderr[-3000:]}")
         told = json.loads(Path(folder, "answer.json").read_text())
-        assert told["steps"] == len(rows), told
+        assert told["steps"] == len(rows) // ACCUMULATION, told
         loss = judge(Path(folder, "adapter"))
     speed = sum(len(row.input_ids) for row in rows) / told["seconds"]
     print(
@@ -161,14 +183,19 @@ def _median(some: list[Trained], name: str) -> float:
 
 
 def _say_share(base: BaseModel, rows: list[TrainingRow], ours: list[Trained], rates: list[float]) -> None:
-    each = operations(base, rows) / sum(len(row.input_ids) for row in rows)
-    shares = sorted(one.speed * each / rate for one, rate in zip(ours, rates, strict=True))
+    tokens = sum(len(row.input_ids) for row in rows)
     print(
-        f"  ours does {each / 1e9:.2f} GFLOP a token, at {statistics.median(shares):.0%} "
-        f"({shares[0]:.0%} to {shares[-1]:.0%}) of the rate of a matrix multiplication, "
-        f"{statistics.median(rates) / 1e9:.0f} GFLOP/s",
-        flush=True,
+        f"  {len(rows)} rows, {tokens} tokens, {sum(_repeated(rows)) / tokens:.0%} of them shared with a row before; "
+        f"a matrix multiplication does {statistics.median(rates) / 1e9:.0f} GFLOP/s"
     )
+    for shared, what in ((True, "what is computed"), (False, "the same counted row by row")):
+        each = operations(base, rows, shared=shared) / tokens
+        shares = sorted(one.speed * each / rate for one, rate in zip(ours, rates, strict=True))
+        print(
+            f"  {what}: {each / 1e9:.2f} GFLOP a token, at {statistics.median(shares):.0%} "
+            f"({shares[0]:.0%} to {shares[-1]:.0%}) of that rate",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ A setting that is unknown or out of range is refused with the file, the key and 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +103,11 @@ class TrainingConfig(_Settings):
     )
     gradient_accumulation_steps: PositiveInt = Field(
         2, le=1024, description="Forward passes per optimizer step; times batch_size it is the effective batch size."
+    )
+    share_beginnings: bool = Field(
+        True,
+        description="Rows that begin alike, as those of one scenario do, learn in one optimizer step, and what they "
+        "share is computed once.",
     )
     warmup_steps: int = Field(5, ge=0, description="Optimizer steps in which the learning rate rises to its peak.")
     max_seq_length: PositiveInt = Field(2048, ge=64, le=131072, description="Longest training row in tokens.")
@@ -204,6 +211,14 @@ class OptimizationProfile(_Settings):
     inference_speed_priority: float = Field(ge=0, le=1)
     quality_priority: float = Field(ge=0, le=1)
     quantization_settings: QuantizationSettings
+    quality_floor: QualityFloor = Field(default_factory=lambda: QualityFloor(), description="How much a file may lose.")
+
+
+class QualityFloor(_Settings):
+    """What quantizing may cost at most, measured on held-out scenarios against the unquantized file."""
+
+    max_kl: float = Field(0.1, gt=0, description="Mean KL divergence of the next-token distribution, in nats.")
+    max_perplexity_increase: float = Field(0.05, ge=0, description="Rise of the perplexity as a share: 0.05 is 5 %.")
 
 
 class QuantizationSettings(_Settings):
@@ -265,6 +280,11 @@ def load_settings(model: type[_Model], path: Path) -> _Model:
 def save_settings(settings: BaseModel, path: Path) -> None:
     """Write `settings` as YAML, atomically."""
     atomic_write(path, yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def settings_digest(settings: BaseModel) -> str:
+    """SHA-256 of settings, whatever the order of their keys in a file."""
+    return hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
 def load_dataset_config(workspace: Workspace) -> DatasetConfig:

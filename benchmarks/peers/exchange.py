@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 EPOCHS, RANK, ALPHA, LEARNING_RATE, SEED = 1, 16, 32, 5e-4, 7
+ACCUMULATION = 4
+"""Rows of an optimizer step, one to a forward pass."""
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 

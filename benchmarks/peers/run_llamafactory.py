@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from exchange import ALPHA, EPOCHS, LEARNING_RATE, RANK, SEED, TARGETS, answer, clock_of, request
+from exchange import ACCUMULATION, ALPHA, EPOCHS, LEARNING_RATE, RANK, SEED, TARGETS, answer, clock_of, request
 from llamafactory.train.tuner import run_exp
 from transformers import TrainerCallback
 
@@ -35,7 +35,7 @@ def main() -> None:
         "stage": "sft", "do_train": True, "model_name_or_path": asked["hf"], "finetuning_type": "lora",
         "lora_rank": RANK, "lora_alpha": ALPHA, "lora_target": ",".join(TARGETS), "dataset": "rows",
         "dataset_dir": str(folder), "template": "smollm", "cutoff_len": 2048, "output_dir": str(folder / "adapter"),
-        "per_device_train_batch_size": 1, "gradient_accumulation_steps": 1, "num_train_epochs": EPOCHS,
+        "per_device_train_batch_size": 1, "gradient_accumulation_steps": ACCUMULATION, "num_train_epochs": EPOCHS,
         "learning_rate": LEARNING_RATE, "lr_scheduler_type": "cosine", "seed": SEED, "report_to": "none",
         "save_strategy": "no", "logging_strategy": "no", "use_cpu": True, **FOUND_BY_HAND[asked["setting"]],
     }  # fmt: skip

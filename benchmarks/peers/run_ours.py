@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
-from benchmarks.peers.exchange import ALPHA, EPOCHS, LEARNING_RATE, RANK, SEED, answer, clock_of, request
+from benchmarks.peers.exchange import ACCUMULATION, ALPHA, EPOCHS, LEARNING_RATE, RANK, SEED, answer, clock_of, request
 from studio.config import TrainingConfig
 from studio.dataset import TrainingRow
 from studio.training import ModelTrainer
@@ -24,7 +24,7 @@ def main() -> None:
     ]  # fmt: skip
     config = TrainingConfig(
         epochs=EPOCHS, lora_rank=RANK, lora_alpha=ALPHA, learning_rate=LEARNING_RATE, seed=SEED, warmup_steps=0,
-        gradient_accumulation_steps=1, checkpoint_steps=10_000, checkpoint_minutes=0,
+        gradient_accumulation_steps=ACCUMULATION, checkpoint_steps=10_000, checkpoint_minutes=0,
     )  # fmt: skip
     clock = clock_of(TrainerCallback)
     trainer = ModelTrainer(config, Path(asked["folder"]), lambda _: None)

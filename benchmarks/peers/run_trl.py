@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerC
 from trl import SFTConfig, SFTTrainer
 
 sys.path.insert(0, str(Path(__file__).parent))
-from exchange import ALPHA, EPOCHS, LEARNING_RATE, RANK, SEED, TARGETS, answer, clock_of, request
+from exchange import ACCUMULATION, ALPHA, EPOCHS, LEARNING_RATE, RANK, SEED, TARGETS, answer, clock_of, request
 
 TYPES = {"default": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -29,9 +29,10 @@ def main() -> None:
     trainer = SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(asked["hf"], **({"dtype": dtype} if dtype else {})),
         args=SFTConfig(
-            output_dir=asked["folder"], use_cpu=True, per_device_train_batch_size=1, num_train_epochs=EPOCHS,
-            learning_rate=LEARNING_RATE, lr_scheduler_type="cosine", seed=SEED, max_length=None, report_to=[],
-            disable_tqdm=True, save_strategy="no", logging_strategy="no", **found_by_hand,
+            output_dir=asked["folder"], use_cpu=True, per_device_train_batch_size=1,
+            gradient_accumulation_steps=ACCUMULATION, num_train_epochs=EPOCHS, learning_rate=LEARNING_RATE,
+            lr_scheduler_type="cosine", seed=SEED, max_length=None, report_to=[], disable_tqdm=True,
+            save_strategy="no", logging_strategy="no", **found_by_hand,
         ),
         train_dataset=data,
         processing_class=tokenizer,

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from studio.config import BaseQuantization
+from studio.training.attention import ATTENTION
 
 
 def load_weights(folder: Path, dtype: torch.dtype, device: str, quantize: BaseQuantization = "none") -> Any:
@@ -25,6 +26,7 @@ def load_weights(folder: Path, dtype: torch.dtype, device: str, quantize: BaseQu
     model = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
+        attn_implementation=ATTENTION,
         quantization_config=_nf4(dtype) if packed else None,
         device_map={"": device} if packed else None,
         use_safetensors=True,

@@ -10,8 +10,9 @@ from trl import SFTConfig, SFTTrainer
 
 from studio.config import TrainingConfig
 from studio.training.batches import Batch, collate
+from studio.training.beginnings import BEGINNING, share_beginnings
 from studio.training.loss import mean_loss, trained_token_loss
-from studio.training.order import BalancedSampler
+from studio.training.order import BalancedSampler, EveryRow, GroupedSteps
 from studio.training.parent.replay import ReplaySampler
 from studio.training.processes.group import PATIENCE, InStep, leads, mean_over_all, processes, share_of_rows
 from studio.training.processes.sharding import is_sharded, sharding_arguments
@@ -20,8 +21,8 @@ _WARMUP_SHARE = 4
 """The learning rate rises for at most one in so many steps: a short run would else end before it has begun to learn."""
 
 
-Order = BalancedSampler | ReplaySampler
-"""Which rows a pass reads, and in which order, where that is not every row once."""
+Order = BalancedSampler | EveryRow | ReplaySampler | GroupedSteps
+"""Which rows a pass reads, and in which order."""
 
 Probe = Callable[[Any, int], dict[str, float]]
 """Measures a model after an optimizer step: figures by name, logged with the held-out loss."""
@@ -32,17 +33,21 @@ class AssistantLossTrainer(InStep, SFTTrainer):  # type: ignore[misc]
 
     loss_is_scaled_for_ga = True
 
-    def __init__(self, *, sampler: Order | None = None, probe: Probe | None = None, **options: Any) -> None:
-        self._sampler, self._probe = sampler, probe
+    def __init__(self, *, sampler: Order, probe: Probe | None = None, shares: bool = False, **options: Any) -> None:
+        self._sampler, self._probe, self._shares = sampler, probe, shares
         trained = [(one, one.data) for one in options["model"].parameters() if one.requires_grad]
         super().__init__(**options)
         for parameter, values in trained:  # trl rounds the adapter of a quantized base to bfloat16
             if parameter.dtype != values.dtype:
                 parameter.data = values.to(parameter.device)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        """Balanced rows in their own order; else every row once, in transformers' order."""
-        return self._sampler or super()._get_train_sampler(train_dataset)
+    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
+        return self._sampler
+
+    def get_batch_samples(self, *args: Any) -> tuple[list[Any], Any]:
+        """The batches of one optimizer step, and how many tokens are trained in it."""
+        batches, trained = super().get_batch_samples(*args)
+        return share_beginnings(batches) if self._shares else batches, trained
 
     def compute_loss(
         self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -53,6 +58,8 @@ class AssistantLossTrainer(InStep, SFTTrainer):  # type: ignore[misc]
         """
         total, count = trained_token_loss(model, inputs)
         loss = total / max(1, int(count if num_items_in_batch is None else num_items_in_batch)) * processes()
+        if beginning := inputs.get(BEGINNING):
+            loss = loss + beginning.carried()
         return (loss, {"loss": loss}) if return_outputs else loss
 
     def evaluate(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import Dataset
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -25,6 +26,7 @@ from studio.errors import TrainingError
 from studio.training.adapter_files import save_adapter
 from studio.training.base_weights import load_weights
 from studio.training.batches import Rows, as_features, collate
+from studio.training.beginnings import beginnings_of
 from studio.training.devices import choose_device, choose_dtype, memory_in_use, peak_memory
 from studio.training.lora_linear import LoraLinear
 from studio.training.loss import mean_loss
@@ -36,13 +38,13 @@ from studio.training.memory.faults import (
     told_shortage,
 )
 from studio.training.memory.limits import limited_memory
-from studio.training.order import BalancedSampler
+from studio.training.order import BalancedSampler, EveryRow, GroupedSteps
 from studio.training.parent.replay import Replay, ReplaySampler
 from studio.training.processes.group import SameDecisions, check_agreement, leads, processes
 from studio.training.processes.sharding import is_sharded, make_whole, sharding_told
 from studio.training.provenance import WEIGHTS_FILE
 from studio.training.saving import saving_callbacks
-from studio.training.sft import AssistantLossTrainer, Probe, sft_arguments
+from studio.training.sft import AssistantLossTrainer, Order, Probe, sft_arguments
 from studio.training.steps import optimizer_steps
 from studio.training.trackers import prepare_trackers
 
@@ -157,9 +159,9 @@ class ModelTrainer:
                 why=f"It is for {len(balance.weights)} rows, and there are {len(rows)}.",
                 next_step="Balance the rows that are trained on.",
             )
-        sampler = self._sampler(balance, replay)
+        sampler = self._sampler(rows, balance, replay)
         alike = {"processes": processes()}
-        steps = optimizer_steps(self.config.model_copy(update=alike), len(sampler) if sampler else len(rows))
+        steps = optimizer_steps(self.config.model_copy(update=alike), len(sampler))
         check_agreement({"rows": len(rows), "steps": steps, "device": self.device, "resumes": resume and resume.name})
         if leads():
             prepare_trackers(self.output_dir, self.config.trackers, os.environ)
@@ -185,6 +187,7 @@ class ModelTrainer:
                 *([SameDecisions()] if processes() > 1 else []),
             ],
             sampler=sampler,
+            shares=self._shares_beginnings,
             probe=None if is_sharded(self.config, self.device) else probe,
         )
         with _memory_errors_told(self.config), limited_memory(self.config.memory_limit_gb, self.device):
@@ -220,10 +223,20 @@ class ModelTrainer:
             return None
         return balance_of(dataset, self.config.dataset.balance, self.config.seed)
 
-    def _sampler(self, balance: Balance | None, replay: Replay | None) -> BalancedSampler | ReplaySampler | None:
+    def _sampler(self, rows: Dataset, balance: Balance | None, replay: Replay | None) -> Order:
+        order: Order = EveryRow(len(rows), self.config.seed)
         if replay:
-            return ReplaySampler(replay, balance, self.config.seed)
-        return BalancedSampler(balance, self.config.seed) if balance else None
+            order = ReplaySampler(replay, balance, self.config.seed)
+        elif balance:
+            order = BalancedSampler(balance, self.config.seed)
+        if not self._shares_beginnings:
+            return order
+        step = self.config.batch_size * self.config.gradient_accumulation_steps * processes()
+        return GroupedSteps(order, beginnings_of(rows), step)
+
+    @property
+    def _shares_beginnings(self) -> bool:
+        return self.config.share_beginnings and not is_sharded(self.config, self.device)
 
     def _put_adapter_on(self, parent: Path | None) -> None:
         unsupported = _UNTRAINABLE & set(self.config.target_modules)

@@ -88,6 +88,11 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "Batches per step",
             "So many are read before the model changes. More makes each step steadier and the steps fewer.",
         ),
+        "share_beginnings": (
+            "Read the same beginning once",
+            "Parts and variants of one scene are learned in one step, so that the rules and the party they all begin "
+            "with are read once. Faster, and nothing else changes but the order.",
+        ),
     },
     "Checks": {
         "eval_steps": (

@@ -96,7 +96,7 @@ def test_a_run_leaves_the_adapter_of_its_lowest_held_out_loss_and_ends_early(
     campaign: Workspace, worker: Worker
 ) -> None:
     """Far too large steps: the held-out loss rises again."""
-    run = run_here(worker, campaign, learning_rate=5e-2, eval_steps=4, early_stopping_patience=2, sample_turns=0)
+    run = run_here(worker, campaign, learning_rate=1e-1, eval_steps=4, early_stopping_patience=2, sample_turns=0)
     evaluations = evaluations_of(run)
     best = min(evaluations, key=lambda one: one.loss)
     assert evaluations[-1].step == best.step + 2 * 4 < SETTINGS.max_steps

@@ -65,7 +65,9 @@ def test_an_estimate_starts_nothing(studio: Any, campaign: Workspace, changes: l
     assert memory["estimate"]["total"] > memory["estimate"]["weights"] > 0
     status, out, _ = studio("train", "--estimate", *SHORT, *changes)
     assert status == expected
-    assert memory["sentence"] in out
+    needed, _, _ = memory["sentence"].partition(", and ")  # how much is free changes while other programs run
+    assert needed in out
+    assert {"fits": "That fits easily.", "does not fit": "That does not fit."}[memory["judgement"]] in out
     assert list(campaign.checkpoints_dir.glob("*")) == before
 
 
