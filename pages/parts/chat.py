@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts.layout import facts, header, show_error, told_afterwards, vocabulary, workspace
+from pages.parts.play_party import party_panel
 from studio.conversion import resolve_playable
 from studio.errors import StudioError
 from studio.play import (
@@ -51,14 +52,19 @@ def chat_view(chat_id: str) -> None:
     header(session.title or "Play", _location(session))
     host = _host(session)
     _actions(session)
-    if session.turns or len(session.messages) > session.system_messages:
-        st.html(session_html(session, vocabulary()))
-    else:
-        st.caption("You speak first. Say what you do; the Dungeon Master answers.")
-    if host is None:  # what was said can be read and taken along; there is nobody to answer
-        return
-    place = st.container(key="live_turn")
-    _last_figures(session)
+    story, party = st.columns([3, 1], gap="medium") if session.system.party else (st.container(), None)
+    if party is not None:
+        with party:
+            party_panel(session)
+    with story:
+        if session.turns or len(session.messages) > session.system_messages:
+            st.html(session_html(session, vocabulary()))
+        else:
+            st.caption("You speak first. Say what you do; the Dungeon Master answers.")
+        if host is None:  # what was said can be read and taken along; there is nobody to answer
+            return
+        place = st.container(key="live_turn")
+        _last_figures(session)
     said = st.chat_input("What do you do?", key="player_line", submit_mode="stop", max_chars=4000)
     if said:
         _play(session, said, host, place)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.parts.layout import empty_state, header, library, say, show_error, told, vocabulary, workspace
 from studio.errors import StudioError
-from studio.play import SessionSummary, delete_session, list_sessions, save_session
+from studio.play import ChatSession, SessionSummary, delete_session, list_sessions, save_session
 from studio.scenarios import MarkdownParser, TrainingScenario
 from studio.ui.playable import Playable, list_choices
 from studio.ui.sampling import VOICES
@@ -60,6 +60,12 @@ def _form(models: list[Playable]) -> None:
             key="play_voice", required=True,
         )  # fmt: skip
         st.caption(VOICES[voice or "steady"].hint)
+        strict = st.toggle(
+            "Only valid requests",
+            key="play_valid",
+            help="Once it has opened a bracket, the model can only ask for a roll or a change that the studio knows. "
+            "It makes no difference to its story.",
+        )
         seed = st.number_input(
             "Seed",
             0,
@@ -75,7 +81,16 @@ def _form(models: list[Playable]) -> None:
             key="play_start",
             disabled=scenario is None,
         ):
-            _begin(str(model), scenario or TrainingScenario(), str(speaker or ""), voice or "steady", int(seed))
+            session = new_table(
+                scenario or TrainingScenario(),
+                datetime.now(UTC),
+                secrets.token_hex(3),
+                speaker=str(speaker or ""),
+                sampling=VOICES[voice or "steady"].sampling,
+                seed=int(seed),
+                valid_requests=strict,
+            )
+            _begin(str(model), session)
 
 
 def _scene() -> TrainingScenario | None:
@@ -97,10 +112,7 @@ def _scene() -> TrainingScenario | None:
         return None
 
 
-def _begin(model: str, scenario: TrainingScenario, speaker: str, voice: str, seed: int) -> None:
-    session = new_table(
-        scenario, datetime.now(UTC), secrets.token_hex(3), speaker=speaker, sampling=VOICES[voice].sampling, seed=seed
-    )
+def _begin(model: str, session: ChatSession) -> None:
     save_session(workspace(), session)
     st.query_params.from_dict({"chat": session.id, "model": model})
     st.rerun()

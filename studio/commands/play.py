@@ -51,6 +51,9 @@ def _configure_chat(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--speaking-as", default="", metavar="NAME", help="the character you speak for")
     parser.add_argument(
+        "--valid-requests", action="store_true", help="after a bracket, only a request of the vocabulary can follow"
+    )
+    parser.add_argument(
         "--temperature", type=float, default=None, metavar="X", help="0 always takes the likeliest word"
     )
     parser.add_argument("--max-tokens", type=int, default=None, metavar="N", help="longest reply in tokens")
@@ -154,7 +157,7 @@ def _settings(options: Namespace) -> PlaySettings:
     given = {"temperature": options.temperature, "max_tokens": options.max_tokens}
     chosen = {key: value for key, value in given.items() if value is not None}
     sampling = parse_settings(Sampling, chosen, "the options")
-    return PlaySettings(sampling=sampling, speaking_as=options.speaking_as)
+    return PlaySettings(sampling=sampling, speaking_as=options.speaking_as, valid_requests=options.valid_requests)
 
 
 def _host(options: Namespace, model: PlayableModel) -> HostOptions:

@@ -15,6 +15,7 @@ from studio.play.events import (
     TurnStatistics,
     WindowEvent,
 )
+from studio.play.game import Belonging, Change, Game, Initiative, Standing, game_after
 from studio.play.limits import HostLimits, can_limit
 from studio.play.pool import HostPool
 from studio.play.prompt import PromptRenderer, family_of
@@ -50,19 +51,23 @@ from studio.play.window import Window, fit_window
 __all__ = [
     "BATCHING",
     "Answer",
+    "Belonging",
     "Branch",
     "BranchDone",
+    "Change",
     "ChatMessage",
     "ChatSession",
     "DiceBox",
     "DiceError",
     "DirectiveEvent",
     "Done",
+    "Game",
     "Generation",
     "HostInfo",
     "HostLimits",
     "HostOptions",
     "HostPool",
+    "Initiative",
     "ModelHost",
     "ModelService",
     "ModelStamp",
@@ -79,6 +84,7 @@ __all__ = [
     "ScriptTurn",
     "ServerSettings",
     "SessionSummary",
+    "Standing",
     "StateEvent",
     "StopReason",
     "Throw",
@@ -97,6 +103,7 @@ __all__ = [
     "delete_session",
     "family_of",
     "fit_window",
+    "game_after",
     "list_sessions",
     "listen_on_loopback",
     "load_session",

@@ -248,6 +248,7 @@ class ModelHost:
         *,
         stop: tuple[str, ...] = (),
         grammar: str = "",
+        grammar_from: str = "",
         fresh: bool = False,
     ) -> Generation:
         """Continue `prompt`. The request goes out now; iterate over the result to follow it.
@@ -258,7 +259,13 @@ class ModelHost:
         process, _ = self._running()
         number = next(self._numbers)
         request = GenerateRequest(
-            id=number, prompt=prompt, sampling=sampling or Sampling(), stop=stop, grammar=grammar, fresh=fresh
+            id=number,
+            prompt=prompt,
+            sampling=sampling or Sampling(),
+            stop=stop,
+            grammar=grammar,
+            grammar_from=grammar_from,
+            fresh=fresh,
         )
         call = _Open(process, number, self.options.stall_seconds, self.path)
         process.send(request)

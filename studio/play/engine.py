@@ -19,10 +19,10 @@ from studio.play.branches import BranchContext
 from studio.play.kv_cache import SequenceCache
 from studio.play.lora import LoadedLora, take_off
 from studio.play.protocol import Sampling
+from studio.play.samplers import Samplers
 
 BATCH_TOKENS = 256
 """Tokens per prefill call: small enough that a cancel is heard within a second on a slow machine."""
-_PENALTY_WINDOW = 64
 _LOG_CALLBACK = llama_cpp.llama_log_callback(lambda level, text, data: _log(level, text))
 _WARNING = 3
 
@@ -58,6 +58,7 @@ class Engine:
                 where=path.name,
             )
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
+        self._samplers = Samplers(self._vocab, self.piece)
         self.trained_context_tokens: int = llama_cpp.llama_model_n_ctx_train(self._model)
         self.threads = threads
         self._adapter: LoadedLora | None = None
@@ -190,13 +191,17 @@ class Engine:
                 break
         return reused
 
-    def generate(self, sampling: Sampling, grammar: str = "") -> Iterator[int]:
+    def generate(self, sampling: Sampling, grammar: str = "", grammar_from: str = "") -> Iterator[int]:
         """Sampled tokens without end, the end-of-turn token included; stops by itself when the window is full.
+
+        Args:
+            grammar: GBNF; empty for free text.
+            grammar_from: the text from which on the grammar holds; empty: from the first token.
 
         Raises:
             PlayError: `grammar` is not GBNF.
         """
-        chain = self._sampler(sampling, grammar)
+        chain = self._samplers.chain(sampling, grammar, grammar_from)
         try:
             while True:
                 token = llama_cpp.llama_sampler_sample(chain, self._context, -1)
@@ -218,29 +223,3 @@ class Engine:
                 next_step="Send the message again; the conversation is read afresh.",
             )
         self.cache.tokens.extend(tokens)
-
-    def _sampler(self, sampling: Sampling, grammar: str) -> llama_cpp.llama_sampler_p:
-        """A chain in the order of llama.cpp's `common_sampler_init`: penalties, top-k, top-p, min-p, temperature."""
-        add = llama_cpp.llama_sampler_chain_add
-        chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-        if grammar:
-            rules = llama_cpp.llama_sampler_init_grammar(self._vocab, grammar.encode(), b"root")
-            if not rules:
-                llama_cpp.llama_sampler_free(chain)
-                raise PlayError("The grammar is not valid GBNF.", next_step="Correct it or play without a grammar.")
-            add(chain, rules)
-        if sampling.repeat_penalty != 1:
-            add(chain, self._penalties(sampling.repeat_penalty))
-        if sampling.temperature == 0:
-            add(chain, llama_cpp.llama_sampler_init_greedy())
-            return chain
-        add(chain, llama_cpp.llama_sampler_init_top_k(sampling.top_k))
-        add(chain, llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1))
-        add(chain, llama_cpp.llama_sampler_init_min_p(sampling.min_p, 1))
-        add(chain, llama_cpp.llama_sampler_init_temp(sampling.temperature))
-        add(chain, llama_cpp.llama_sampler_init_dist(sampling.seed))
-        return chain
-
-    def _penalties(self, repeat: float) -> llama_cpp.llama_sampler_p:
-        size = llama_cpp.llama_vocab_n_tokens(self._vocab)
-        return llama_cpp.llama_sampler_init_penalties(size, _PENALTY_WINDOW, repeat, 0.0, 0.0)

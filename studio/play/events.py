@@ -51,19 +51,20 @@ class RollEvent(_Event):
 
 
 class StateEvent(_Event):
-    """A marker or a change of the game's state that needs no dice, such as `[begin combat]`."""
+    """A marker or change of the game's state that needs no dice, such as `[begin combat]`; `lines` say what it did."""
 
     kind: Literal["state"] = "state"
     written: str
     tool_name: str
     arguments: dict[str, str] = Field(default_factory=dict)
+    lines: list[str] = Field(default_factory=list)
 
 
 class NoteEvent(_Event):
     """Something a person should know: what happened and, if known, why."""
 
     kind: Literal["note"] = "note"
-    code: Literal["ignored_directive", "roll", "roll_limit", "empty_reply", "cut_short", "window"]
+    code: Literal["ignored_directive", "roll", "roll_limit", "state", "empty_reply", "cut_short", "window"]
     text: str
 
 

@@ -142,7 +142,8 @@ class _Generation:
     def _reply(self) -> Generator[Token, None, StopReason]:
         said = ReplyText(self._request.stop)
         reason: StopReason = "context_full"
-        for token in self._engine.generate(self._request.sampling, self._request.grammar):
+        asked = self._request
+        for token in self._engine.generate(asked.sampling, asked.grammar, asked.grammar_from):
             self._note_token()
             if self._engine.ends_turn(token):
                 reason = "end_of_turn"

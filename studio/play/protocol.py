@@ -39,6 +39,7 @@ class GenerateRequest(_Line):
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
     grammar: str = Field("", description="GBNF that the reply must follow; empty means free text.")
+    grammar_from: str = Field("", description="The grammar holds from this text on only, which is part of it.")
     fresh: bool = Field(False, description="Evaluate every token again instead of reusing a KV cache.")
 
 

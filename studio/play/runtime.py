@@ -7,10 +7,12 @@ changes only when the turn ends or the player stops it; when the model host dies
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from functools import cached_property
 from typing import TypeVar, cast
 
 from studio.play.client import ModelHost
 from studio.play.dice import DiceBox, DiceError
+from studio.play.directive_grammar import OPENS, directive_grammar
 from studio.play.events import (
     DirectiveEvent,
     NoteEvent,
@@ -23,10 +25,11 @@ from studio.play.events import (
     TurnStatistics,
     WindowEvent,
 )
+from studio.play.game import Game, game_after
 from studio.play.prompt import PromptRenderer
 from studio.play.protocol import HostInfo, Prefilled, StopReason, Token
 from studio.play.replies import read_reply
-from studio.play.rolls import answer
+from studio.play.rolls import acting_character, answer
 from studio.play.session import ChatMessage, ChatSession, ModelStamp, TurnRecord, as_messages
 from studio.play.window import fit_window
 from studio.scenarios import Directive, Vocabulary, find_directives
@@ -131,7 +134,8 @@ class _Turn:
             prompt,
             self._draft.settings.sampling.model_copy(update={"seed": seed}),
             stop=renderer.stop_strings,
-            grammar=self._draft.settings.grammar,
+            grammar=self._draft.settings.grammar or self._request_grammar,
+            grammar_from="" if self._draft.settings.grammar else OPENS,
             fresh=self._fresh and not self._statistics.generations,
         )
         received, complete = "", False
@@ -151,6 +155,12 @@ class _Turn:
                 self._statistics.add(message)
                 self._reason = "end_of_turn" if complete else message.reason
         yield from self._show(received[: read_reply(received, self._vocabulary, final=True).shown])
+
+    @cached_property
+    def _request_grammar(self) -> str:
+        """What a request may be, if requests shall be valid."""
+        names = [one.name for one in self._draft.system.party]
+        return directive_grammar(self._vocabulary, names) if self._draft.settings.valid_requests else ""
 
     def _prompt(self, renderer: PromptRenderer, info: HostInfo) -> Generator[PlayEvent, None, str]:
         """The text to continue; says what had to be hidden to make it fit."""
@@ -184,8 +194,9 @@ class _Turn:
         if not text and not self._stopped:
             yield NoteEvent(code="empty_reply", text="The model said nothing.")
         directives = find_directives(text, self._vocabulary)
+        game = self._game_before(text)
         for directive in directives:
-            yield from self._report(directive)
+            yield from self._report(directive, game)
         lines: list[str] = []
         for directive in (one for one in directives if one.asks_for_dice):
             lines.extend((yield from self._roll(directive)))
@@ -201,7 +212,13 @@ class _Turn:
             self._draft.messages.append(ChatMessage(role="assistant", content=text))
         return text
 
-    def _report(self, directive: Directive) -> Iterator[PlayEvent]:
+    def _game_before(self, reply: str) -> Game:
+        """The party as it was when the model began to speak."""
+        messages = self._draft.messages[:-1] if reply else self._draft.messages
+        speaking_as = self._draft.settings.speaking_as
+        return game_after(self._draft.system, messages, self._vocabulary, speaking_as=speaking_as)
+
+    def _report(self, directive: Directive, game: Game) -> Iterator[PlayEvent]:
         self._statistics.requests += 1
         problems = [f"{one.problem.value}: {one.subject}".rstrip(": ") for one in directive.problems]
         yield DirectiveEvent(
@@ -217,7 +234,17 @@ class _Turn:
                 code="ignored_directive", text=f"{directive.written} was left as plain text ({'; '.join(problems)})."
             )
         elif directive.tool is not None and not directive.tool.rolls:
-            yield StateEvent(written=directive.written, tool_name=directive.tool.name, arguments=directive.arguments)
+            yield from self._change(directive, directive.tool.name, game)
+
+    def _change(self, directive: Directive, tool_name: str, game: Game) -> Iterator[PlayEvent]:
+        settings = self._draft.settings
+        actor, _ = acting_character(self._draft.system, speaking_as=settings.speaking_as, player_text=self._player_text)
+        done = game.apply(directive, actor.name if actor else "")
+        yield StateEvent(
+            written=directive.written, tool_name=tool_name, arguments=directive.arguments, lines=done.lines
+        )
+        for note in done.notes:
+            yield NoteEvent(code="state", text=note)
 
     def _roll(self, directive: Directive) -> Generator[PlayEvent, None, list[str]]:
         """Answer one roll directive; no lines when it is not answered, and a note says why."""

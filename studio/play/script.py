@@ -10,7 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from studio.errors import StudioError
 from studio.play.client import HostOptions, ModelHost
-from studio.play.events import NoteEvent, PlayEvent, RollEvent, TokenEvent, TurnEndEvent, TurnStatistics, WindowEvent
+from studio.play.events import (
+    NoteEvent,
+    PlayEvent,
+    RollEvent,
+    StateEvent,
+    TokenEvent,
+    TurnEndEvent,
+    TurnStatistics,
+    WindowEvent,
+)
+from studio.play.game import game_after
 from studio.play.protocol import HostInfo
 from studio.play.runtime import play_turn
 from studio.play.session import ChatMessage, ChatSession, ModelStamp, PlaySettings, new_session
@@ -181,7 +191,7 @@ def chat_loop(
     *,
     after_turn: Callable[[ChatSession], None] = lambda session: None,
 ) -> None:
-    """A chat in the terminal: reads lines until `/quit` or the end of the input.
+    """A chat in the terminal: reads lines until `/quit` or the end of the input; `/party` says how everybody is.
 
     Args:
         read_line: gives the player's next line; raises EOFError at the end. Ctrl-C ends a reply.
@@ -195,7 +205,9 @@ def chat_loop(
             return
         if line == "/quit":
             return
-        if line:
+        if line == "/party":
+            write(party_text(session, vocabulary))
+        elif line:
             _chat_turn(session, line, host, vocabulary, write)
             after_turn(session)
 
@@ -214,6 +226,20 @@ def _chat_turn(
         write(f"\n{error}\n")
 
 
+def party_text(session: ChatSession, vocabulary: Vocabulary) -> str:
+    """How everybody of the party is, a line each, and the order of combat."""
+    game = game_after(session.system, session.messages, vocabulary, speaking_as=session.settings.speaking_as)
+    order = ", ".join(f"{one.name} {one.total}" for one in game.initiative)
+    lines = [f"  combat: {order or 'nobody has rolled yet'}"] if game.in_combat else []
+    for one in game.party:
+        slots = [
+            f"level {level} slots {one.slots.get(level, 0)}/{most}" for level, most in sorted(one.max_slots.items())
+        ]
+        health = [] if one.hit_points is None else [f"{one.hit_points}/{one.max_hit_points} hit points"]
+        lines.append(f"  {one.name}: {', '.join([*health, *one.conditions, *slots]) or 'nothing is known'}")
+    return "\n".join(lines or ["  There is no party in this scene."]) + "\n"
+
+
 def terminal_text(event: PlayEvent) -> str:
     """How an event looks in a terminal; empty for those that are not shown."""
     match event:
@@ -221,6 +247,8 @@ def terminal_text(event: PlayEvent) -> str:
             return event.text
         case RollEvent():
             return "\n" + "".join(f"  >> {line}\n" for line in event.text.splitlines())
+        case StateEvent():
+            return "".join(f"\n  >> {line}\n" for line in event.lines if "*done*" not in line)
         case NoteEvent():
             return f"\n  ({event.text})\n"
         case WindowEvent():

@@ -61,6 +61,9 @@ class PlaySettings(_Kept):
     rolls_per_turn: int = Field(4, ge=0, le=50, description="Roll requests answered in one player turn.")
     speaking_as: str = Field("", description="Character the player speaks for; empty: by `Name:` or the first one.")
     grammar: str = Field("", description="GBNF for every reply; empty means free text.")
+    valid_requests: bool = Field(
+        False, description="Once it has opened a bracket, the model can only write a request of the vocabulary."
+    )
     window_reserve: int = Field(256, ge=0, description="Tokens of the window kept free for the reply.")
 
 

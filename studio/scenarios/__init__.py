@@ -39,6 +39,7 @@ from studio.scenarios.results import (
 )
 from studio.scenarios.settings import CheckSettings, load_check_settings
 from studio.scenarios.sheet import acting_name, bonus_for, dice_for, find_attack
+from studio.scenarios.srd import count_of, fold, load_srd
 from studio.scenarios.tree import Node, Tree, parse_tree
 from studio.scenarios.vocabulary import ABILITIES, Argument, Tool, Vocabulary, load_vocabulary, normalize
 
@@ -86,16 +87,19 @@ __all__ = [
     "apply_fixes",
     "bonus_for",
     "bundles",
+    "count_of",
     "diagnostics_page",
     "dice_for",
     "find_attack",
     "find_directives",
     "fix_text",
+    "fold",
     "format_directive",
     "format_result",
     "is_success",
     "leaves_choices",
     "load_check_settings",
+    "load_srd",
     "load_vocabulary",
     "normalize",
     "parse_result_line",

@@ -17,6 +17,7 @@ from studio.workspace import PROJECT_ROOT
 _PLAIN = {ord("’"): "'", ord("‘"): "'"}
 _ITEM_MATCH = 86
 """Items are free text: only a near miss is worth a word (percent)."""
+_NUMBER = re.compile(r"^(\d[\d,]*)\s|[x×]\s*(\d+)\s*$", re.IGNORECASE)
 _COUNT = re.compile(r"^(?:\d[\d,]*\s+|an?\s+|the\s+)|\s*(?:[x×]\s*\d+|\(.*\)|[+]\d)\s*$", re.IGNORECASE)
 
 
@@ -71,6 +72,12 @@ def fold(name: str) -> str:
     """A name as the tables have it: lower case, straight quotes, no count (`Health Potion x2` -> `health potion`)."""
     plain = name.translate(_PLAIN).strip()
     return (plain if len(plain) > 80 else _COUNT.sub("", _COUNT.sub("", plain)).strip()).lower()
+
+
+def count_of(item: str) -> int:
+    """How many `Health Potion x2` or `50 gold pieces` are; 1 when nothing says so."""
+    found = _NUMBER.search(item.strip())
+    return int((found[1] or found[2]).replace(",", "")[:9]) if found else 1
 
 
 @lru_cache(maxsize=8192)

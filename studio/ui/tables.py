@@ -9,10 +9,17 @@ from studio.scenarios import TrainingScenario
 
 
 def new_table(
-    scenario: TrainingScenario, now: datetime, token: str, *, speaker: str, sampling: Sampling, seed: int
+    scenario: TrainingScenario,
+    now: datetime,
+    token: str,
+    *,
+    speaker: str,
+    sampling: Sampling,
+    seed: int,
+    valid_requests: bool = False,
 ) -> ChatSession:
     """A session in the scene of a scenario. `token` is a few random letters that make its name unique."""
-    settings = PlaySettings(sampling=sampling, speaking_as=speaker)
+    settings = PlaySettings(sampling=sampling, speaking_as=speaker, valid_requests=valid_requests)
     return new_session(scenario, session_id=_name(now, token), created=now, seed=seed, settings=settings)
 
 

@@ -69,13 +69,14 @@ def test_out_writes_the_transcript_that_is_printed(play: Play, tmp_path: Path) -
 
 
 def test_json_is_the_whole_transcript_with_the_files_hash(play: Play, smollm2: BaseModel) -> None:
-    outcome = play("--json", "--temperature", "0", "--speaking-as", "Chris", "--context", "512")
+    outcome = play("--json", "--temperature", "0", "--speaking-as", "Chris", "--context", "512", "--valid-requests")
     transcript = Transcript.model_validate(outcome.document)
     assert outcome.err == ""
     assert [turn.player for turn in transcript.turns] == ["I look around.", "Sarah: I sneak along the wall."]
     assert transcript.model.sha256 == smollm2.manifest.files["base.gguf"].sha256
     assert transcript.model.context_tokens == 512
     assert (transcript.settings.sampling.temperature, transcript.settings.speaking_as) == (0, "Chris")
+    assert transcript.settings.valid_requests
 
 
 def test_a_session_in_the_terminal_is_shown_and_kept(workspace: Workspace, smollm2: BaseModel) -> None:

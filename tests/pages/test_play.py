@@ -193,3 +193,21 @@ def test_a_scene_in_another_encoding_can_be_played(workspace: Workspace) -> None
     visit = Visit("play").click("play_start")
     assert visit.errors == []
     assert "You speak first" in visit.words
+
+
+def test_the_party_panel_says_how_everybody_is_after_what_was_said(save_chat: SaveChat, workspace: Workspace) -> None:
+    """`save_chat`'s scene has no party; here are two, one of them with a name that is markup."""
+    bram = "## Bram\n- Player Character\n- Health: 20/20\n- Inventory: Rope x2\n"
+    sheet = f"# Party\n\n{bram}\n## <b>Odra</b>\n- Health: 5/12\n"
+    session = save_chat("hurt", ("user", "Bram: I duck."), ("assistant", "Too late. [hit points: -20] [begin combat]"))
+    session.system = MarkdownParser().parse_text(f"<SYSTEM>\n{sheet}</SYSTEM>\n").system_context
+    session.settings.speaking_as = ""
+    save_session(workspace, session)
+    visit = Visit("play", chat="hurt")
+    assert "In combat · hurt: Bram, " in visit.words
+    panel = next(one.value for one in visit.app.get("html") if 'class="member"' in one.value)
+    assert "0/20" in panel
+    assert '<span class="mark">down</span>' in panel
+    assert "Rope x2" in panel
+    assert "<b>Odra" not in panel
+    assert "&lt;b&gt;Odra" in panel

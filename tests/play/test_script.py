@@ -4,6 +4,7 @@ import pytest
 
 from studio.bases import BaseModel
 from studio.play import (
+    ChatMessage,
     ChatSession,
     HostOptions,
     ModelHost,
@@ -63,8 +64,12 @@ def test_the_transcript_shows_rolls_hash_seed_and_settings(
 def test_the_terminal_chat_plays_lines_until_it_is_told_to_end(
     host: ModelHost, vocabulary: Vocabulary, make_session: Callable[..., ChatSession]
 ) -> None:
-    session, lines, shown, saved = make_session(max_tokens=6), iter(["", "I look.", "/quit", "never"]), [], []
+    session, shown, saved = make_session(max_tokens=6), [], []
+    session.messages.append(ChatMessage(role="assistant", content="[hit points: -2] [begin combat]"))
+    lines = iter(["", "/party", "I look.", "/quit", "never"])
     chat_loop(session, host, vocabulary, lambda: next(lines), shown.append, after_turn=lambda one: saved.append(one.id))
     assert saved == ["tavern"]
+    assert shown[0].startswith("  combat: nobody has rolled yet\n  ")
+    assert "  Chris: 16/18 hit points\n" in shown[0]
     assert session.messages[-1].content in "".join(shown)
     assert next(lines) == "never"

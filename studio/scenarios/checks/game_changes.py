@@ -13,12 +13,11 @@ from studio.scenarios.checks.report import Report, suggest
 from studio.scenarios.directives import Directive
 from studio.scenarios.exchanges import is_success, read_outcome
 from studio.scenarios.models import Character
-from studio.scenarios.srd import Srd, fold
+from studio.scenarios.srd import Srd, count_of, fold
 
 _ITEMS = 300
 """Items of one sheet that are looked up; nobody carries more."""
 _DEGREE = re.compile(r"(?:\s+(?:level\s+)?|\s*\()\d+\)?$")
-_COUNT = re.compile(r"^(\d[\d,]*)\s|[x×]\s*(\d+)\s*$", re.IGNORECASE)
 
 
 def check_changes(report: Report, srd: Srd) -> None:
@@ -36,12 +35,6 @@ def check_changes(report: Report, srd: Srd) -> None:
             elif directive.tool_name == "rest":
                 ledger.rest(directive)
     _check_naturals(report)
-
-
-def count_of(item: str) -> int:
-    """How many `Health Potion x2` or `50 gold pieces` are; 1 when nothing says so."""
-    found = _COUNT.search(item.strip())
-    return int((found[1] or found[2]).replace(",", "")[:9]) if found else 1
 
 
 class _Ledger:
