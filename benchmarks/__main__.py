@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from studio.machine import look
 from studio.workspace import PROJECT_ROOT, Workspace
 
-NAMES = ("scenarios", "editor", "dataset", "play", "evaluation", "training", "adapter", "memory")
+NAMES = (
+    "scenarios", "editor", "dataset", "play", "evaluation", "training", "adapter", "conversion", "spoilt", "memory",
+)  # fmt: skip
 
 
 def main() -> None:

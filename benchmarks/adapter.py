@@ -37,7 +37,7 @@ def main() -> list[Ratio]:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         base = _borrowed(workspace)
-        adapter = _adapter(workspace.checkpoints_dir / "tavern" / "checkpoint-40", base)
+        adapter = random_adapter(workspace.checkpoints_dir / "tavern" / "checkpoint-40", base)
         assert base.gguf
         with ModelHost(base.gguf, OPTIONS) as host:
             host.info()
@@ -83,8 +83,8 @@ def _borrowed(workspace: Workspace) -> BaseModel:
     return get_base(workspace, BASE)
 
 
-def _adapter(folder: Path, base: BaseModel) -> Path:
-    """A random one in PEFT's form, of the size that a run with the default settings has."""
+def random_adapter(folder: Path, base: BaseModel) -> Path:
+    """In PEFT's form, of the size that a run with the default settings has."""
     random = np.random.default_rng(7)
     layers = {name: one.shape for name, one in read_index(base.hf).items() if name.endswith("_proj.weight")}
     weights = {}
@@ -93,8 +93,9 @@ def _adapter(folder: Path, base: BaseModel) -> Path:
         weights[f"{module}.lora_A.weight"] = random.standard_normal((RANK, columns), np.float32)
         weights[f"{module}.lora_B.weight"] = random.standard_normal((rows, RANK), np.float32) / 1000
     folder.mkdir(parents=True)
-    save_file(weights, folder / "adapter_model.safetensors")
-    config = {"peft_type": "LORA", "r": RANK, "lora_alpha": 2 * RANK}
-    (folder / "adapter_config.json").write_text(json.dumps(config))
-    (folder / "provenance.json").write_text(json.dumps({"base": BASE, "run": "tavern"}))
+    save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    modules = sorted({name.split(".")[-2] for name in layers})
+    config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": RANK, "lora_alpha": 2 * RANK}
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "target_modules": modules}))
+    (folder / "provenance.json").write_text(json.dumps({"base": base.name, "run": "tavern"}))
     return folder

@@ -218,7 +218,7 @@ class QualityFloor(_Settings):
     """What quantizing may cost at most, measured on held-out scenarios against the unquantized file."""
 
     max_kl: float = Field(0.1, gt=0, description="Mean KL divergence of the next-token distribution, in nats.")
-    max_perplexity_increase: float = Field(0.05, ge=0, description="Rise of the perplexity as a share: 0.05 is 5 %.")
+    max_perplexity_increase: float = Field(0.1, ge=0, description="Rise of the perplexity as a share: 0.05 is 5 %.")
 
 
 class QuantizationSettings(_Settings):

@@ -100,10 +100,14 @@ def _import_folder(entry: BaseEntry) -> None:
         "Folder on this computer", key=f"folder_{entry.name}", placeholder="/home/me/Qwen3-0.6B",
         help="The folder with config.json, tokenizer.json and the .safetensors files. It stays as it is.",
     )  # fmt: skip
+    with_gguf = st.checkbox(
+        "Make it playable before training, too", value=True, key=f"with_gguf_{entry.name}",
+        help="llama.cpp's own converter writes a GGUF file of it. The first time, 77 MB are fetched for that.",
+    )  # fmt: skip
     accepted = _terms_accepted(entry)
     ready = accepted and bool((written or "").strip())
     if st.button("Import now", type="primary", key=f"import_now_{entry.name}", disabled=not ready):
-        _launch(entry, accepted, Path((written or "").strip()).expanduser())
+        _launch(entry, accepted, Path((written or "").strip()).expanduser(), with_gguf=with_gguf)
 
 
 def _terms_accepted(entry: BaseEntry) -> bool:
@@ -116,8 +120,8 @@ def _terms_accepted(entry: BaseEntry) -> bool:
     return st.checkbox("I have read the terms and accept them", key=f"accept_{entry.name}")
 
 
-def _launch(entry: BaseEntry, accepted: bool, folder: Path | None = None) -> None:
+def _launch(entry: BaseEntry, accepted: bool, folder: Path | None = None, *, with_gguf: bool = False) -> None:
     with told():
-        launch_import(workspace(), entry.name, accept_licence=accepted, folder=folder)
+        launch_import(workspace(), entry.name, accept_licence=accepted, folder=folder, with_gguf=with_gguf)
         say(f"Importing {plain(entry.title)}.")
         st.rerun()

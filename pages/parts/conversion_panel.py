@@ -1,84 +1,93 @@
-"""Choose a run and a device, make the file, and watch it being made."""
+"""Choose a run and a device; what suits it in a sentence, and one button that makes it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
-from pages.parts.job_watch import stop_job
-from pages.parts.layout import show_error, workspace
-from studio.config import load_profiles
+from pages.parts.layout import told_afterwards, workspace
+from pages.parts.models_state import Choice, choice_of
+from studio.config import OptimizationProfile, load_profiles
+from studio.conversion import TYPES
+from studio.conversion.quality_service import start_optimization
 from studio.conversion.service import start_conversion
 from studio.errors import StudioError
-from studio.jobs import Job, list_jobs
 from studio.training import list_runs
-from studio.ui.failures import recorded_error
-from studio.ui.job_list import SeenJob, conversion_sentence, look_at, of_kind
-from studio.ui.runs import STATUS
-from studio.ui.wording import duration, plain
+from studio.ui.model_types import recommendation
+from studio.ui.playable import model_id
+from studio.ui.wording import plain
 
-REFRESH_SECONDS = 1.0
-SHOWN_JOBS = 3
+_STYLE = Path(__file__).with_name("models.css")
 
 
-def conversion_panel() -> None:
-    """The form, then the conversions that run or ended lately."""
-    try:
-        runs = [run.name for run in list_runs(workspace()) if run.adapter]
-        profiles = load_profiles(workspace())
-    except StudioError as error:
-        show_error(error)
-        return
-    if runs:
-        with st.container(border=True, key="convert_form"):
-            _form(runs, {one.name: one.title or one.name for one in profiles.values()})
-    else:
+def conversion_panel() -> Choice | None:
+    """The form; what is chosen in it, None where there is nothing to choose or it cannot be read."""
+    st.html(_STYLE)
+    runs = [run.name for run in list_runs(workspace()) if run.adapter]
+    profiles = load_profiles(workspace())
+    if not runs:
         st.info("No finished run yet. Train one first; its model file is made here.", icon=":material/model_training:")
         if st.button("Open Train", key="to_train"):
             st.switch_page("pages/train.py")
-    seen = of_kind(list_jobs(workspace().jobs_dir), "convert")[:SHOWN_JOBS]
-    if seen:
-        busy = any(not one.state.is_finished for one in seen)
-        jobs = [one.job for one in seen]
-        st.fragment(_progress, run_every=REFRESH_SECONDS if busy else None)(jobs, busy=busy)
+        return None
+    with st.container(border=True, key="convert_form"):
+        run, profile = _chosen(runs, profiles)
+        return _offer(run, profile)
 
 
-def _form(runs: list[str], profiles: dict[str, str]) -> None:
+def _chosen(runs: list[str], profiles: dict[str, OptimizationProfile]) -> tuple[str, OptimizationProfile]:
     asked = st.query_params.get("run", "")
     with st.container(horizontal=True, vertical_alignment="bottom", key="convert_line"):
         run = st.selectbox("Run", runs, index=runs.index(asked) if asked in runs else 0, key="convert_run")
-        profile = st.selectbox("Made for", list(profiles), format_func=profiles.__getitem__, key="convert_profile")
-        if st.button("Make the model file", type="primary", key="convert_start", icon=":material/inventory_2:"):
-            try:
-                start_conversion(workspace(), str(run), str(profile))
-            except StudioError as error:
-                show_error(error)
-                return
-            st.rerun()
+        profile = st.selectbox(
+            "Made for", list(profiles), format_func=lambda name: profiles[name].title or name, key="convert_profile"
+        )
+    return str(run), profiles[str(profile)]
 
 
-def _progress(jobs: list[Job], *, busy: bool) -> None:
-    seen = look_at(jobs)
-    if busy and all(one.state.is_finished for one in seen):
-        st.rerun()  # the whole page: the new file belongs in the list below
-    for one in seen:
-        with st.container(border=True, key=f"job_{one.name}", gap="small"):
-            _conversion(one)
+def _offer(run: str, profile: OptimizationProfile) -> Choice | None:
+    """What would be made, and the buttons. Sizes that cannot be told yet keep nobody from making the file."""
+    try:
+        choice = choice_of(run, profile)
+    except StudioError as error:
+        st.caption(f"What each type takes cannot be told yet. {plain(str(error))}")
+        choice = None
+    else:
+        st.markdown(f":material/recommend: {plain(recommendation(choice.best, choice.lines, profile))}")
+    _buttons(run, profile, choice)
+    return choice
 
 
-def _conversion(one: SeenJob) -> None:
-    state, look = one.state, STATUS[one.state.status]
-    with st.container(horizontal=True, vertical_alignment="center", key=f"job_line_{one.name}"):
-        st.markdown(plain(state.title or state.kind), width="stretch")
-        if not state.is_finished:
-            st.caption(f"{duration(state.seconds_left)} left", width="content")
+def _buttons(run: str, profile: OptimizationProfile, choice: Choice | None) -> None:
+    """What comes next is the first button: making the file, or playing with it where it is made."""
+    made, name = choice.best.row.path if choice and choice.best else None, _type_name(choice)
+    with st.container(horizontal=True, key="convert_buttons"):
+        if made and st.button("Play with it", type="primary", key="play_best", icon=":material/casino:"):
+            st.switch_page("pages/play.py", query_params={"model": model_id(workspace(), made)})
+        if name or not made:
             st.button(
-                "Stop", key=f"stop_{one.name}", type="tertiary", on_click=stop_job, args=(one.job,),
-                disabled=state.status == "stopping",
+                "Make it again" if made else "Make the model file", type="secondary" if made else "primary",
+                key="convert_start", icon=":material/inventory_2:", on_click=_start, args=(run, profile.name, name),
             )  # fmt: skip
-        st.badge(look.word, color=look.color, icon=look.icon)
-    if not state.is_finished:
-        st.progress(state.progress.fraction)
-    elif state.error:
-        show_error(recorded_error(state.error))
-    elif words := conversion_sentence(state):
-        st.caption(plain(words))
+        st.button(
+            "Find the best for this device", key="optimize_start", icon=":material/search_insights:", on_click=_search,
+            args=(run, profile.name), help="Makes a handful of files within the device's limits, measures each on "
+            "scenarios that no run was trained on, and keeps the one that lost least. Takes some minutes.",
+        )  # fmt: skip
+
+
+def _type_name(choice: Choice | None) -> str:
+    """The recommended type by its plain name; empty leaves it to the profile. A mixed file is not made anew."""
+    name = choice.best.row.type if choice and choice.best else ""
+    return name if name in TYPES else ""
+
+
+def _search(run: str, profile: str) -> None:
+    with told_afterwards():
+        start_optimization(workspace(), run, profile)
+
+
+def _start(run: str, profile: str, type_name: str) -> None:
+    with told_afterwards():
+        start_conversion(workspace(), run, profile, type_name=type_name)

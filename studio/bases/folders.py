@@ -1,7 +1,7 @@
 """Importing a Hugging Face folder that the user already has: safetensors only, no code, text models of known families.
 
 Only files on a fixed list are taken, linked where the file system can. The weights are not loaded here; their headers
-are checked against config.json. Such a base has no base.gguf.
+are checked against config.json. Such a base has a base.gguf if one is asked for: llama.cpp's own converter makes it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import Any
 from studio.bases.disk import link_or_copy, require_space
 from studio.bases.families import load_template
 from studio.bases.importer import finish, refuse_taken, staging_folder
+from studio.bases.llama_converter import convert_folder
 from studio.bases.manifest import BaseModel, Family
 from studio.bases.progress import ImportProgress, ProgressCallback, ignore_progress
+from studio.bases.same_tokens import check_same_tokens
 from studio.bases.tokenization import load_tokenizer
 from studio.bases.weights import describe_weights, read_json
 from studio.config import ModelConfig, load_model_configs
@@ -37,15 +39,19 @@ def import_folder(
     name: str,
     *,
     accept_licence: bool = False,
+    with_gguf: bool = False,
     progress: ProgressCallback | None = None,
 ) -> BaseModel:
     """Take over a Hugging Face folder as the base model `name`; the folder itself is not changed.
 
     Args:
         accept_licence: the user agreed to the terms; needed where the catalogue's entry for the family says so.
+        with_gguf: also make base.gguf (float16), so that it can be played and adapters be laid over it; fetches
+            llama.cpp's converter (77 MB) when that is done for the first time.
 
     Raises:
-        BaseModelError: the name is taken, terms were not accepted, or the folder is not a model that can be used.
+        BaseModelError: the name is taken, terms were not accepted, the folder is not a model that can be used, or no
+            GGUF file could be made of it.
         WorkspaceError: `name` is not a usable folder name.
     """
     family, config = check_folder(folder)
@@ -68,6 +74,7 @@ def import_folder(
             (hf / path.name).unlink(missing_ok=True)
             link_or_copy(path, hf / path.name)
         _write_small_files(folder, hf, config, family)
+        _make_gguf(hf, staging / "base.gguf", name, report, wanted=with_gguf)
         licence = _copy_licence(folder, staging)
         return finish(
             workspace, staging, name, family, source=f"folder {folder.name}",
@@ -166,6 +173,15 @@ def _write_small_files(folder: Path, hf: Path, config: dict[str, Any], family: F
     generation = read_json(path) if path.exists() else {}
     generation["eos_token_id"] = sorted({end, *_as_list(generation.get("eos_token_id", config.get("eos_token_id")))})
     atomic_write(hf / "generation_config.json", _json(generation))
+
+
+def _make_gguf(hf: Path, target: Path, name: str, report: ProgressCallback, *, wanted: bool) -> None:
+    """base.gguf, proven to split text into the tokens of training; one that an earlier attempt left goes."""
+    target.unlink(missing_ok=True)
+    if wanted:
+        require_space(target.parent, sum(path.stat().st_size for path in hf.glob("*.safetensors")), "convert the model")
+        convert_folder(hf, target, name, report)
+        check_same_tokens(target, hf / "tokenizer.json")
 
 
 def _copy_licence(folder: Path, staging: Path) -> str:

@@ -24,24 +24,35 @@ class ImportArguments(pydantic.BaseModel):
     name: str
     accept_licence: bool = False
     folder: Path | None = None
+    with_gguf: bool = False
 
 
 class _StoppedError(Exception):
     """Someone asked the job to stop."""
 
 
-def launch_import(workspace: Workspace, name: str, *, accept_licence: bool = False, folder: Path | None = None) -> Job:
+def launch_import(
+    workspace: Workspace,
+    name: str,
+    *,
+    accept_licence: bool = False,
+    folder: Path | None = None,
+    with_gguf: bool = False,
+) -> Job:
     """Start an import as a job in `.studio/jobs/import-NAME/`; a stopped or failed one goes on in the same folder.
 
     Args:
         folder: a Hugging Face folder of the user's own (`import_folder`); None fetches the catalogue's model
             (`import_base`).
+        with_gguf: also make a GGUF file of the folder with llama.cpp's converter.
 
     Raises:
         JobError: it is running already, or cannot be started.
         WorkspaceError: `name` is not a usable folder name.
     """
-    arguments = ImportArguments(workspace=workspace.root, name=name, accept_licence=accept_licence, folder=folder)
+    arguments = ImportArguments(
+        workspace=workspace.root, name=name, accept_licence=accept_licence, folder=folder, with_gguf=with_gguf
+    )
     directory = workspace.jobs_dir / f"import-{safe_name(name)}"
     return launch(directory, "studio.bases.import_job:work", arguments, KIND, title=f"Import {name}")
 
@@ -67,5 +78,8 @@ def work(worker: Worker, arguments: dict[str, object]) -> None:
 def _import(wanted: ImportArguments, report: ProgressCallback) -> BaseModel:
     workspace, accepted = Workspace.find(wanted.workspace), wanted.accept_licence
     if wanted.folder:
-        return import_folder(workspace, wanted.folder, wanted.name, accept_licence=accepted, progress=report)
+        return import_folder(
+            workspace, wanted.folder, wanted.name,
+            accept_licence=accepted, with_gguf=wanted.with_gguf, progress=report,
+        )  # fmt: skip
     return import_base(workspace, wanted.name, accept_licence=accepted, progress=report)

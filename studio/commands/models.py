@@ -7,11 +7,13 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from studio.commands import Command, Context, Exit, UsageError, size_text, table
+from studio.commands.imatrix import configure_mixing, matrix_for, overrides_of
+from studio.commands.model_names import source_named
+from studio.commands.quality import configure_limits, has_limits, make_within_limits
 from studio.conversion import (
     GGUFReport,
     find_model,
     inspect_gguf,
-    largest_fitting,
     list_models,
     quantization_type,
     quantize_file,
@@ -92,24 +94,29 @@ def _follow(job: Job, title: str, context: Context) -> JobState:
 
 def _configure_quantize(parser: ArgumentParser) -> None:
     parser.add_argument("model", metavar="GGUF", help="an unquantized GGUF file, or the name of a converted run")
-    how = parser.add_mutually_exclusive_group(required=True)
-    how.add_argument(
-        "--size-limit-gb", type=_limit, metavar="X", help="the largest type whose file has at most X GB (10^9 bytes)"
-    )
-    how.add_argument("--type", type=_type_name, metavar="T", help="this type, such as Q8_0 or Q4_K_M")
+    parser.add_argument("--type", default="", type=_type_name, metavar="T", help="this type, such as Q8_0 or Q4_K_M")
+    configure_limits(parser)
     parser.add_argument("--out", type=Path, metavar="F", help="file to write (default: beside the source)")
+    configure_mixing(parser)
 
 
 def _quantize(options: Namespace, context: Context) -> int:
-    source = _source(options.model, context)
-    type_name = options.type or largest_fitting(source, options.size_limit_gb).type
-    target = options.out or quantized_path(context.workspace, source, type_name)
-    if target.suffix != ".gguf":
-        raise ConfigError("--out must name a file that ends in .gguf.", where=str(target))
-    if target.resolve() == source.resolve():
+    within_limits = has_limits(options)
+    source = source_named(options.model, context)
+    if options.out and options.out.suffix != ".gguf":
+        raise ConfigError("--out must name a file that ends in .gguf.", where=str(options.out))
+    if options.out and options.out.resolve() == source.resolve():
         raise ConfigError("--out is the file to be quantized itself.", next_step="Choose another name.")
-    progress = context.progress(f"Quantizing to {type_name}")
-    made = quantize_file(source, target, type_name, progress=lambda d, t: progress(d, t, "tensors"))
+    if within_limits:
+        return make_within_limits(options, source, context)
+    overrides = overrides_of(options.override)
+    target = options.out or quantized_path(context.workspace, source, options.type, mixed=bool(overrides))
+    matrix = matrix_for(options.imatrix, source, options.type, overrides, context)
+    progress = context.progress(f"Quantizing to {options.type}")
+    made = quantize_file(
+        source, target, options.type,
+        imatrix=matrix, overrides=overrides, progress=lambda done, total: progress(done, total, "tensors"),
+    )  # fmt: skip
     context.show(f"Made {context.workspace.relative(made.path)} ({made.type}, {size_text(made.size)}).", made)
     return Exit.DONE
 
@@ -149,30 +156,11 @@ def _printable(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
-def _source(name: str, context: Context) -> Path:
-    """A file, the unquantized file of a run, or any other model."""
-    if Path(name).is_file():
-        return Path(name)
-    known = {one.path for one in list_models(context.workspace)}
-    of_run = next((path for path in known if path.name == f"{name}.f16.gguf"), None)
-    return of_run or find_model(context.workspace, name)
-
-
 def _type_name(name: str) -> str:
     try:
         return quantization_type(name).name if name else ""
     except ConversionError as error:
         raise ArgumentTypeError(str(error)) from error
-
-
-def _limit(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is not a number") from error
-    if not 0 < value < float("inf"):
-        raise ArgumentTypeError(f"{text} GB is not a size above 0")
-    return value
 
 
 def _models(_: Namespace, context: Context) -> int:

@@ -49,6 +49,11 @@ def _configure_setup(parser: ArgumentParser) -> None:
         type=Path,
         help="import a Hugging Face folder of your own under the name of --base",
     )
+    parser.add_argument(
+        "--without-gguf",
+        action="store_true",
+        help="with --from-folder: do not make a playable GGUF file (which fetches llama.cpp's converter once, 77 MB)",
+    )
 
 
 def _setup(options: Namespace, context: Context) -> int:
@@ -107,6 +112,7 @@ def _import(options: Namespace, context: Context) -> BaseModel:
             options.from_folder,
             options.base,
             accept_licence=options.accept_licence,
+            with_gguf=not options.without_gguf,
             progress=reporter,
         )
     config = load_model_configs(context.workspace).get(options.base)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studio.conversion.fitting import largest_fitting
+from studio.conversion.imatrix_service import ensure_imatrix, known_imatrix
 from studio.conversion.merge import MergeReport, merge_to_gguf
+from studio.conversion.optimization import Limits, fit_file, optimize_file
+from studio.conversion.overrides import Overrides
 from studio.conversion.places import merged_path, quantized_path
 from studio.conversion.quantization_types import quantization_type
 from studio.conversion.quantize import QuantizeReport, quantize_file
+from studio.conversion.search import OptimizeReport, Tell
+from studio.conversion.service import profile_named
 from studio.conversion.sources import find_source
 from studio.conversion.validation import GGUFReport, inspect_gguf
 from studio.workspace import Workspace
@@ -38,33 +42,69 @@ class GGUFConverter:
         source = find_source(self._workspace, Path(model_path))
         return merge_to_gguf(source.base, source.adapter, Path(output_path))
 
-    def quantize_model(self, model_path: Path | str, quantization_type: str) -> QuantizeReport:
+    def quantize_model(
+        self,
+        model_path: Path | str,
+        quantization_type: str,
+        *,
+        imatrix: Path | str | None = None,
+        overrides: Overrides | None = None,
+    ) -> QuantizeReport:
         """Quantize a model and put the file beside it.
 
         Args:
             model_path: an unquantized GGUF file, or what `convert_to_gguf` takes.
             quantization_type: a name such as 'Q8_0' or 'Q4_K_M', in any case.
+            imatrix: importance matrix of this model; 'auto' takes the one of the run's texts, or else of the
+                workspace's scenarios, and makes it if it is missing.
+            overrides: other types for single tensors, such as {'attn_v': 'Q6_K', 'token_embd': 'Q8_0'}; the name of the
+                file then ends in '-mixed'.
 
         Raises:
-            ConversionError: there is no such type, it needs an importance matrix, or the source is quantized already.
+            ConversionError: there is no such type, it needs an importance matrix and none is given, or the source is
+                quantized already.
         """
         chosen = _type_name(quantization_type)
         source = self._unquantized(Path(model_path))
-        return quantize_file(source, quantized_path(self._workspace, source, chosen), chosen)
+        target = quantized_path(self._workspace, source, chosen, mixed=bool(overrides))
+        matrix = ensure_imatrix(self._workspace, source).path if imatrix == "auto" else imatrix
+        return quantize_file(source, target, chosen, imatrix=Path(matrix) if matrix else None, overrides=overrides)
 
-    def optimize_for_mobile(self, model_path: Path | str, size_limit_gb: float) -> QuantizeReport:
-        """Quantize to the largest type whose exact size is within the limit.
+    def optimize_for_mobile(
+        self,
+        model_path: Path | str,
+        size_limit_gb: float | None = None,
+        *,
+        memory_limit_gb: float | None = None,
+        profile: str = "",
+        fast: bool = False,
+        tell: Tell = lambda _: None,
+    ) -> OptimizeReport:
+        """Make the file of the best measured quality within a limit, beside the unquantized one.
+
+        A few candidates (types, and types with single parts finer or coarser) are made and measured on held-out
+        scenarios; the best is kept (`studio.conversion.search`). An importance matrix beside the file is used.
 
         Args:
             model_path: as for `quantize_model`.
             size_limit_gb: GB of 10^9 bytes, for the whole file.
+            memory_limit_gb: GB of 10^9 bytes, for weights, KV cache and working buffer at the profile's window.
+            profile: device whose limits hold besides, and whose window and quality floor are meant.
+            fast: take the largest type that fits instead; nothing is measured.
+            tell: takes a sentence about every step.
 
         Raises:
-            ConversionError: nothing fits; the message names the smallest possible size.
+            ConversionError: no limit is given, nothing fits (the message says by how many bytes), or what fits loses
+                more than the floor allows.
+            ConfigError: there is no such profile.
         """
+        device = profile_named(self._workspace, profile) if profile else None
+        limits = Limits.given(size_limit_gb, memory_limit_gb, device)
         source = self._unquantized(Path(model_path))
-        chosen = largest_fitting(source, size_limit_gb).type
-        return quantize_file(source, quantized_path(self._workspace, source, chosen), chosen)
+        if fast:
+            return fit_file(self._workspace, source, limits)
+        matrix = known_imatrix(self._workspace, source)
+        return optimize_file(self._workspace, source, limits, imatrix=matrix, tell=tell)
 
     def validate_gguf(self, gguf_path: Path | str) -> GGUFReport:
         """Check a file's structure, metadata and chat template, and let llama.cpp run it.

@@ -1,28 +1,33 @@
-"""Which quantization type suits a size limit: the largest one whose exact size is within it."""
+"""What a limit of size or memory leaves room for, by exact sizes alone; `studio.conversion.search` measures quality."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from studio.conversion.gguf_header import GGUFHeader, read_header
+from studio.conversion.memory import memory_needed
 from studio.conversion.sizes import SizeEstimate, estimate_sizes
 from studio.errors import ConversionError
 
 GIGABYTE = 10**9
 """Bytes of a GB as phones and disks count it; a file that fits so fits into a GiB too."""
+GIB = 2**30
 
 # Floats are no quantization, and ternary types turn a model that was not trained for them into noise.
 _NEVER_CHOSEN = ("F32", "F16", "BF16", "TQ1_0", "TQ2_0")
 
 
-def choosable(gguf: Path | GGUFHeader) -> list[SizeEstimate]:
+def choosable(gguf: Path | GGUFHeader, *, imatrix: bool = False) -> list[SizeEstimate]:
     """The types that may be chosen for someone, largest first; equal sizes stand in falling quality.
+
+    Args:
+        imatrix: there is an importance matrix, so that types which need one can be made.
 
     Raises:
         ConversionError: the file cannot be read.
     """
-    estimates = estimate_sizes(gguf)
-    return [one for one in estimates if not one.needs_imatrix and one.type not in _NEVER_CHOSEN]
+    estimates = estimate_sizes(gguf, imatrix=imatrix)
+    return [one for one in estimates if (imatrix or not one.needs_imatrix) and one.type not in _NEVER_CHOSEN]
 
 
 def largest_fitting(gguf: Path | GGUFHeader, size_limit_gb: float) -> SizeEstimate:
@@ -32,16 +37,56 @@ def largest_fitting(gguf: Path | GGUFHeader, size_limit_gb: float) -> SizeEstima
         ConversionError: the limit is not above zero, or even the smallest type is too large.
     """
     header = gguf if isinstance(gguf, GGUFHeader) else read_header(gguf)
-    if not size_limit_gb > 0:
-        raise ConversionError(f"A size limit of {size_limit_gb} GB cannot be met.", next_step="Give more than 0.")
-    candidates = choosable(header)
-    fitting = [one for one in candidates if one.size <= size_limit_gb * GIGABYTE]
+    return largest_within(header, bytes_of(size_limit_gb))
+
+
+def largest_within(header: GGUFHeader, limit: int) -> SizeEstimate:
+    """The same for a limit in bytes. Raises `ConversionError`."""
+    types = choosable(header)
+    fitting = [one for one in types if one.size <= limit]
     if fitting:
         return fitting[0]
-    smallest = candidates[-1]
+    raise nothing_fits(header, limit, types[-1].type, types[-1].size)
+
+
+def bytes_of(limit_gb: float, unit: int = GIGABYTE) -> int:
+    """A limit in bytes. Raises `ConversionError` when it is not above zero."""
+    if not limit_gb > 0:
+        raise ConversionError(f"A limit of {limit_gb} GB cannot be met.", next_step="Give more than 0.")
+    return int(limit_gb * unit)
+
+
+def size_within_memory(header: GGUFHeader, memory: int, context_length: int) -> int:
+    """How many bytes a file may have so that weights, KV cache and working buffer stay within `memory` bytes.
+
+    Args:
+        header: of the model in any type.
+        context_length: tokens of the window.
+
+    Raises:
+        ConversionError: the window alone takes more than that.
+    """
+    beside_weights = memory_needed(header, header.data_offset, context_length)
+    left = memory - beside_weights
+    if left > 0:
+        return left + header.data_offset
     raise ConversionError(
-        f"No quantization type makes this model as small as {size_limit_gb:g} GB.",
-        why=f"The smallest is {smallest.type} with {smallest.size / 1e6:.2f} MB ({smallest.size:,} bytes).",
+        f"{_megabytes(memory)} of memory are too little for a window of {context_length} tokens.",
+        why=f"Without any weights it takes {_megabytes(beside_weights)}, {-left:,} bytes more.",
+        next_step="Allow more memory, or choose a shorter window.",
+        where=header.path.name,
+    )
+
+
+def nothing_fits(header: GGUFHeader, limit: int, smallest: str, size: int) -> ConversionError:
+    """That even the smallest file is above the limit, and by how much; sizes in bytes."""
+    return ConversionError(
+        f"No quantization type makes this model as small as {_megabytes(limit)}.",
+        why=f"The smallest is {smallest} with {_megabytes(size)} ({size:,} bytes), {size - limit:,} bytes too many.",
         next_step="Allow a larger file, or start from a smaller base model.",
         where=header.path.name,
     )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.2f} MB"

@@ -29,6 +29,8 @@ MAX_DIMENSIONS = 4
 MAX_KEY_BYTES = 65_535
 MAX_STRING_BYTES = 64 << 20
 MAX_STRINGS = 4 << 20
+MAX_TENSORS = 1 << 17
+MAX_ENTRIES = 1 << 16
 MAX_TENSOR_NAME_BYTES = 63
 
 _FORMATS = {
@@ -182,6 +184,8 @@ def _read(cursor: _Cursor, path: Path) -> GGUFHeader:
         raise cursor.error(f"It says it is GGUF version {version}; versions 2 and 3 (little-endian) can be read.")
     tensor_count, entry_count = int(cursor.unpack("<Q")), int(cursor.unpack("<Q"))
     cursor.expect(entry_count * _SMALLEST_ENTRY + tensor_count * _SMALLEST_TENSOR, "entries and tensors")
+    if tensor_count > MAX_TENSORS or entry_count > MAX_ENTRIES:
+        raise cursor.error(f"{tensor_count} tensors and {entry_count} entries are more than any model has.")
     entries, values = _read_entries(cursor, entry_count)
     tensors = tuple(_read_tensor(cursor) for _ in range(tensor_count))
     alignment = values.get("general.alignment", DEFAULT_ALIGNMENT)

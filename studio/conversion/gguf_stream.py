@@ -7,11 +7,12 @@ The file appears under its name only when it is complete (temporary file, fsync,
 from __future__ import annotations
 
 import shutil
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -41,11 +42,12 @@ class TypedValue:
     """A metadata value together with the type that it has in the file it was read from.
 
     Attributes:
+        value: for an array that is copied, the bytes that encode it in that file: type and number of items, items.
         item_kind: type of the items of an array; None for a single value.
     """
 
     kind: GGUFValueType
-    value: Scalar | Sequence[Scalar]
+    value: Scalar | Sequence[Scalar] | bytes
     item_kind: GGUFValueType | None = None
 
 
@@ -83,10 +85,12 @@ def write_gguf(
     *,
     progress: ProgressCallback | None = None,
     stop: StopCallback | None = None,
+    approve: Callable[[], None] | None = None,
 ) -> int:
     """Write a whole GGUF file, or nothing, and return its size in bytes.
 
     Args:
+        approve: called when all is written and before the file appears under its name; what it raises prevents that.
         progress: told the bytes of tensor data written and to write.
         stop: asked between blocks; when it says yes the file is given up.
 
@@ -112,6 +116,8 @@ def write_gguf(
                 _check_size(tensor, written)
                 done += written
                 stream.write(bytes(aligned(written, DEFAULT_ALIGNMENT) - written))
+            if approve:
+                approve()
     except OSError as error:
         raise write_error(path, error) from error
     return path.stat().st_size
@@ -175,6 +181,15 @@ class _HeaderWriter(GGUFWriter):  # type: ignore[misc]
         self.fout = [BytesIO()]
         self.state = WriterState.EMPTY
 
+    def _pack_val(
+        self, val: Any, vtype: GGUFValueType, add_vtype: bool, sub_type: GGUFValueType | None = None
+    ) -> bytes:
+        """As the library does; a vocabulary of another file goes in as it is encoded there, a hundred times as fast."""
+        if vtype == GGUFValueType.ARRAY and isinstance(val, bytes):
+            return struct.pack("<I", vtype) + val
+        packed: bytes = super()._pack_val(val, vtype, add_vtype, sub_type)
+        return packed
+
     def header(self) -> bytes:
         """Counts, metadata and tensor descriptions."""
         self.write_header_to_file()
@@ -186,7 +201,9 @@ class _HeaderWriter(GGUFWriter):  # type: ignore[misc]
 
 def _copied_value(header: GGUFHeader, entry: MetadataEntry) -> TypedValue:
     if entry.kind == GGUFValueType.ARRAY:
-        return TypedValue(entry.kind, header.array(entry.key), entry.item_kind)
+        with header.path.open("rb") as stream:
+            stream.seek(entry.start)
+            return TypedValue(entry.kind, stream.read(entry.end - entry.start), entry.item_kind)
     return TypedValue(entry.kind, header.values[entry.key])
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
+from studio.conversion.divergence import kl_divergence, log_softmax
 from studio.conversion.llama_session import LlamaSession
 from studio.conversion.worker_process import Report, serve
 
@@ -83,8 +84,8 @@ def compare_logits(
     reference: npt.NDArray[np.float32], candidate: npt.NDArray[np.float32], same_tokens: int
 ) -> PromptParity:
     """Compare two `[tokens, vocabulary]` blocks of logits for the same tokens."""
-    expected, found = _log_softmax(reference), _log_softmax(candidate)
-    divergence = (np.exp(expected) * (expected - found)).sum(axis=1)
+    expected, found = (log_softmax(one.astype(np.float64)) for one in (reference, candidate))
+    divergence = kl_divergence(expected, found)
     centred = [block - block.mean(axis=1, keepdims=True) for block in (reference, candidate)]
     best = np.partition(reference, -2, axis=1)[:, -2:]
     return PromptParity(
@@ -95,12 +96,6 @@ def compare_logits(
         max_kl_divergence=float(divergence.max()),
         smallest_margin=float((best[:, 1] - best[:, 0]).min()),
     )
-
-
-def _log_softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    normalised: npt.NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return normalised
 
 
 def _common_prefix(found: list[int], expected: list[int]) -> int:

@@ -7,6 +7,9 @@ from pathlib import Path
 from studio.workspace import Workspace, safe_name
 
 LORA_ENDING = ".lora.gguf"
+IMATRIX_ENDING = ".imatrix.gguf"
+NO_MODELS = (LORA_ENDING, IMATRIX_ENDING)
+"""Endings of files that are GGUF, but no models."""
 _UNQUANTIZED = (".f16", ".bf16", ".f32")
 
 
@@ -30,15 +33,27 @@ def overlay_folder(workspace: Workspace) -> Path:
     return workspace.state_dir / "adapters"
 
 
-def quantized_path(workspace: Workspace, source: Path, type_name: str) -> Path:
+def quantized_path(workspace: Workspace, source: Path, type_name: str, *, mixed: bool = False) -> Path:
     """Where the quantized form of `source` goes: beside it, or to models/gguf/ for a base model's own file.
 
     An imported base model is complete as it is and never gets further files.
+
+    Args:
+        mixed: single tensors have other types than a file of this name has otherwise.
     """
+    return _beside(workspace, source, f".{type_name}{'-mixed' if mixed else ''}.gguf")
+
+
+def imatrix_path(workspace: Workspace, source: Path) -> Path:
+    """Where the importance matrix of `source` goes, likewise."""
+    return _beside(workspace, source, IMATRIX_ENDING)
+
+
+def _beside(workspace: Workspace, source: Path, ending: str) -> Path:
     if source.resolve().is_relative_to(workspace.base_dir.resolve()):
         name = source.resolve().relative_to(workspace.base_dir.resolve()).parts[0]
-        return gguf_folder(workspace, name) / f"{safe_name(name)}.{type_name}.gguf"
+        return gguf_folder(workspace, name) / f"{safe_name(name)}{ending}"
     stem = source.name.removesuffix(".gguf")
-    for ending in _UNQUANTIZED:
-        stem = stem.removesuffix(ending)
-    return source.with_name(f"{stem}.{type_name}.gguf")
+    for unquantized in _UNQUANTIZED:
+        stem = stem.removesuffix(unquantized)
+    return source.with_name(f"{stem}{ending}")

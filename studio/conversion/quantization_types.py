@@ -1,21 +1,22 @@
 """Every quantization type that llama.cpp makes by name, and what each tensor of a model gets from it.
 
 A type's name says little about the file: tensors whose rows do not divide into blocks of 256 get another type,
-embeddings and some layers get more bits. The rules are those of llama.cpp's src/llama-quant.cpp (as in llama-cpp-python
-0.3.36) for dense text models. Mixtures of experts, Falcon and 80-layer Llamas, which it treats apart, are not covered.
+embeddings and some layers get more bits (see `studio.conversion.mixture`), and single tensors what was asked for them.
+Q1_0 and Q2_0, for models that were trained in one or two bits, and MXFP4_MOE, for mixtures of experts, are left out.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from gguf.constants import GGML_QUANT_SIZES
 from gguf.constants import GGMLQuantizationType as Kind
 
 from studio.conversion.families import GGUF_EMBEDDING, GGUF_OUTPUT
 from studio.conversion.gguf_header import GGUFHeader, TensorInfo
+from studio.conversion.mixture import FLOATS, Mixture, fallback
+from studio.conversion.overrides import Overrides, override_kinds
 from studio.errors import ConversionError
 
 
@@ -53,16 +54,6 @@ TYPES = _types(
     ("TQ1_0", 36, Kind.TQ1_0), ("IQ1_S", 24, Kind.IQ1_S),
 )  # fmt: skip
 
-_FLOATS = (Kind.F32, Kind.F16, Kind.BF16)
-_LOWEST = ("IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M", "IQ1_S", "IQ1_M")
-_FALLBACKS = {
-    **dict.fromkeys((Kind.IQ1_S, Kind.IQ1_M, Kind.IQ2_XXS, Kind.IQ2_XS, Kind.IQ2_S), Kind.IQ4_NL),
-    **dict.fromkeys((Kind.IQ3_XXS, Kind.IQ3_S, Kind.IQ4_XS), Kind.IQ4_NL),
-    **dict.fromkeys((Kind.Q2_K, Kind.Q3_K, Kind.TQ1_0, Kind.TQ2_0), Kind.Q4_0),
-    Kind.Q4_K: Kind.Q5_0,
-    Kind.Q5_K: Kind.Q5_1,
-    Kind.Q6_K: Kind.Q8_0,
-}
 _NEEDS_IMATRIX = (Kind.IQ3_XXS, Kind.IQ2_XXS, Kind.IQ2_XS, Kind.IQ2_S, Kind.IQ1_M, Kind.IQ1_S)
 _BLOCK = re.compile(r"blk\.(\d+)\.")
 
@@ -83,14 +74,18 @@ def file_type_name(header: GGUFHeader) -> str:
     return next((one.name for one in TYPES.values() if one.file_type == number), "")
 
 
-def tensor_kinds(header: GGUFHeader, chosen: QuantizationType, *, imatrix: bool = False) -> dict[str, Kind]:
+def tensor_kinds(
+    header: GGUFHeader, chosen: QuantizationType, *, imatrix: bool = False, overrides: Overrides | None = None
+) -> dict[str, Kind]:
     """What llama.cpp makes of every tensor, by name.
 
     Args:
         imatrix: whether an importance matrix is given, which changes a few choices.
+        overrides: other types for single tensors (see `studio.conversion.overrides`). Those whose rows do not divide
+            into the blocks of such a type get the one that llama.cpp puts in its place, as ever.
 
     Raises:
-        ConversionError: a tensor has a type that is unknown here.
+        ConversionError: a tensor has a type that is unknown here, or an override fits no tensor or not this file.
     """
     if unknown := next((tensor for tensor in header.tensors if not tensor.is_known), None):
         raise ConversionError(
@@ -98,17 +93,46 @@ def tensor_kinds(header: GGUFHeader, chosen: QuantizationType, *, imatrix: bool 
             next_step="Start from a file that this version of the studio made.",
             where=header.path.name,
         )
-    mixture = _Mixture.of(header, chosen.name, imatrix)
-    return {
-        tensor.name: mixture.kind(tensor, chosen.kind) if _is_quantized(tensor) else Kind(tensor.kind)
-        for tensor in in_loading_order(header.tensors)
-    }
+    wanted = overridden_kinds(header, chosen.name, overrides)
+    mixture = Mixture.of(header, chosen.name, imatrix)
+
+    def kind(tensor: TensorInfo) -> Kind:
+        if not _is_quantized(tensor):
+            return Kind(tensor.kind)
+        if tensor.name in wanted:  # which llama.cpp leaves out when it counts the layers
+            return fallback(wanted[tensor.name], tensor.shape[0])
+        return mixture.kind(tensor, chosen.kind)
+
+    return {tensor.name: kind(tensor) for tensor in in_loading_order(header.tensors)}
+
+
+def overridden_kinds(header: GGUFHeader, type_name: str, overrides: Overrides | None) -> dict[str, Kind]:
+    """The tensors that get another type than a file of `type_name` gives them, and which, before any fallback.
+
+    Raises:
+        ConversionError: an override fits no tensor, or the type is a float's, for which llama.cpp knows none.
+    """
+    if not overrides:
+        return {}
+    if quantization_type(type_name).kind in FLOATS:
+        raise ConversionError(
+            f"Single tensors of a {type_name} file cannot have another type.",
+            why="llama.cpp looks at such wishes only when it quantizes.",
+            next_step="Choose a quantized type, such as Q8_0, for the rest of the model.",
+            where="override",
+        )
+    return override_kinds((tensor.name for tensor in header.tensors if _is_quantized(tensor)), overrides)
 
 
 def needs_imatrix(kinds: dict[str, Kind], chosen: QuantizationType) -> bool:
     """Whether llama.cpp refuses to make this file without an importance matrix."""
     inner = (kind for name, kind in kinds.items() if name not in (GGUF_EMBEDDING, GGUF_OUTPUT))
     return any(kind in _NEEDS_IMATRIX or (kind == Kind.Q2_K and chosen.name == "Q2_K_S") for kind in inner)
+
+
+def uses_imatrix(kinds: dict[str, Kind]) -> bool:
+    """Whether an importance matrix can change what these tensors hold; floats and Q8_0 round every weight alike."""
+    return any(kind not in (*FLOATS, Kind.Q8_0) for kind in kinds.values())
 
 
 def in_loading_order(tensors: Iterable[TensorInfo]) -> list[TensorInfo]:
@@ -124,160 +148,3 @@ def _block_number(name: str) -> int:
 def _is_quantized(tensor: TensorInfo) -> bool:
     matrix = any(size > 1 for size in tensor.shape[1:])
     return matrix and tensor.name.endswith("weight") and "_norm.weight" not in tensor.name
-
-
-@dataclass
-class _Mixture:
-    """llama.cpp's choice of types, with its counters of the layers it has seen."""
-
-    name: str
-    tied: bool
-    grouped: bool
-    layers: int
-    values_total: int
-    imatrix: bool
-    values_seen: int = 0
-    seen: dict[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, header: GGUFHeader, name: str, imatrix: bool) -> _Mixture:
-        names = [tensor.name for tensor in header.tensors]
-        heads = header.hyperparameter("attention.head_count") or 1
-        kv_heads = header.hyperparameter("attention.head_count_kv") or heads
-        values = sum("attn_v.weight" in tensor for tensor in names)
-        layers = header.hyperparameter("block_count") or 0
-        return cls(name, GGUF_OUTPUT not in names, heads // max(kv_heads, 1) >= 4, layers, values, imatrix)
-
-    def kind(self, tensor: TensorInfo, default: Kind) -> Kind:
-        if default in _FLOATS:
-            return default
-        return _fallback(self._wanted(tensor, default), tensor.shape[0])
-
-    def _wanted(self, tensor: TensorInfo, default: Kind) -> Kind:
-        if tensor.name == GGUF_OUTPUT or (self.tied and tensor.name == GGUF_EMBEDDING):
-            return self._output(tensor.shape[0], default)
-        if tensor.name == GGUF_EMBEDDING:
-            return self._embedding(default)
-        part = next((part for part in _PARTS if f"{part}.weight" in tensor.name), "")
-        choose = _CHOICES.get(part)
-        number = self.seen.get(part, 0)
-        self.seen[part] = number + 1
-        if self.name in _LOWEST:
-            return self._lowest(part, number, default)
-        return choose(self, number, default) if choose else default
-
-    def _output(self, width: int, default: Kind) -> Kind:
-        if width % _block_size(default):
-            return Kind.Q8_0
-        if self.name in (*_LOWEST, "IQ3_XXS"):
-            return Kind.Q5_K
-        return default if default == Kind.Q8_0 else Kind.Q6_K
-
-    def _embedding(self, default: Kind) -> Kind:
-        if self.name in ("IQ2_XXS", "IQ2_XS", "IQ1_S", "IQ1_M"):
-            return Kind.Q2_K
-        if self.name in ("IQ2_S", "IQ2_M", "IQ3_XXS"):
-            return Kind.IQ3_S
-        return Kind.Q4_K if self.name in ("TQ1_0", "TQ2_0") else default
-
-    def _lowest(self, part: str, number: int, default: Kind) -> Kind:
-        better = Kind.IQ3_S if self.name in ("IQ2_S", "IQ2_M") else Kind.Q2_K
-        if part == "attn_v":
-            return Kind.Q4_K if self.grouped else better
-        if part == "ffn_down":
-            return better if number < self.layers // 8 else default
-        if part == "attn_output" and self.name not in ("IQ2_XXS", "IQ2_XS"):
-            return Kind.IQ2_XXS if self.name in ("IQ1_S", "IQ1_M") else Kind.IQ3_S
-        return default
-
-    def _values(self, number: int, default: Kind) -> Kind:
-        match self.name:
-            case "Q2_K":
-                return Kind.Q4_K if self.grouped else Kind.Q3_K
-            case "Q2_K_S" | "IQ3_XS" | "IQ3_S" if self.grouped:
-                return Kind.Q4_K
-            case "IQ3_XXS":
-                return Kind.Q4_K if self.grouped else Kind.IQ3_XXS if self.imatrix else Kind.IQ3_S
-            case "IQ3_M":
-                return Kind.Q4_K
-            case "Q3_K_M":
-                return Kind.Q5_K if number < 2 else Kind.Q4_K
-            case "Q3_K_L":
-                return Kind.Q5_K
-            case "IQ4_NL" | "IQ4_XS" if self.grouped:
-                return Kind.Q5_K
-            case "Q4_K_M" | "Q5_K_M" if _gets_more_bits(number, self.values_total):
-                return Kind.Q6_K
-            case "Q4_K_S" if number < 4:
-                return Kind.Q5_K
-        return default
-
-    def _queries_and_keys(self, _number: int, default: Kind) -> Kind:
-        return {"IQ3_XS": Kind.IQ3_XXS, "IQ3_XXS": Kind.IQ2_S}.get(self.name, default)
-
-    def _down(self, number: int, default: Kind) -> Kind:
-        first_eighth, first_sixteenth = number < self.layers // 8, number < self.layers // 16
-        match self.name:
-            case "Q2_K":
-                return Kind.Q3_K
-            case "Q2_K_S" | "IQ3_M" if first_eighth:
-                return Kind.Q4_K
-            case "IQ3_XXS" if not self.imatrix:
-                return Kind.Q4_K if first_eighth else Kind.Q3_K
-            case "Q3_K_M":
-                return Kind.Q5_K if first_sixteenth else Kind.Q4_K
-            case "Q3_K_L":
-                return Kind.Q5_K
-            case "Q4_K_M" | "Q5_K_M" if _gets_more_bits(number, self.layers):
-                return Kind.Q6_K
-            case "IQ4_NL" | "IQ4_XS" if first_eighth and not self.imatrix:
-                return Kind.Q5_K
-            case "Q4_K_S" if first_eighth:
-                return Kind.Q5_K
-            case "Q4_0" | "Q5_0" if first_eighth and self.imatrix:
-                return Kind.Q4_1 if self.name == "Q4_0" else Kind.Q5_1
-        return default
-
-    def _attention_output(self, _number: int, default: Kind) -> Kind:
-        choices = {
-            "Q2_K": Kind.Q3_K,
-            "IQ3_XXS": Kind.IQ3_S,
-            "Q3_K_M": Kind.Q4_K,
-            "Q3_K_L": Kind.Q5_K,
-            "IQ3_M": Kind.Q4_K,
-        }
-        return choices.get(self.name, default)
-
-    def _gate_and_up(self, number: int, default: Kind) -> Kind:
-        middle = self.layers // 8 <= number < 7 * self.layers // 8
-        return Kind.IQ3_XXS if self.name == "IQ3_XS" and middle else default
-
-
-_CHOICES = {
-    "attn_v": _Mixture._values,
-    "attn_k": _Mixture._queries_and_keys,
-    "attn_q": _Mixture._queries_and_keys,
-    "attn_output": _Mixture._attention_output,
-    "ffn_down": _Mixture._down,
-    "ffn_gate": _Mixture._gate_and_up,
-    "ffn_up": _Mixture._gate_and_up,
-}
-_PARTS = tuple(_CHOICES)
-
-
-def _gets_more_bits(number: int, total: int) -> bool:
-    """The first and last eighth of the layers and every third one between."""
-    first = total // 8
-    return number < first or number >= 7 * total // 8 or (number - first) % 3 == 2
-
-
-def _block_size(kind: Kind) -> int:
-    return int(GGML_QUANT_SIZES[kind][0])
-
-
-def _fallback(kind: Kind, width: int) -> Kind:
-    """The type that rows of `width` weights can have: blocks of 256, else of 32, else float16."""
-    if width % _block_size(kind) == 0:
-        return kind
-    smaller = _FALLBACKS.get(kind, kind)
-    return smaller if width % _block_size(smaller) == 0 else Kind.F16

@@ -10,13 +10,15 @@ from pydantic import BaseModel
 
 from studio.conversion.gguf_header import GGUFHeader, read_header
 from studio.conversion.gguf_stream import ProgressCallback, StopCallback, require_space, write_error
-from studio.conversion.quantization_types import quantization_type
+from studio.conversion.imatrix import check_fits, read_imatrix
+from studio.conversion.overrides import Overrides
+from studio.conversion.quantization_types import overridden_kinds, quantization_type
 from studio.conversion.quantize_worker import QuantizeAnswer, QuantizeRequest
 from studio.conversion.sizes import SizeEstimate, estimate_size
 from studio.conversion.worker_process import run_worker
 from studio.errors import ConversionError
 from studio.jobs import usable_cores
-from studio.workspace import sync
+from studio.workspace import sha256_file, sync
 
 TIMEOUT_SECONDS = 6 * 3600.0
 _FLOAT_TYPES = ("F32", "F16", "BF16")
@@ -38,6 +40,8 @@ def quantize_file(
     *,
     threads: int = 0,
     allow_requantize: bool = False,
+    imatrix: Path | None = None,
+    overrides: Overrides | None = None,
     progress: ProgressCallback | None = None,
     stop: StopCallback | None = None,
 ) -> QuantizeReport:
@@ -46,15 +50,24 @@ def quantize_file(
     Args:
         threads: 0 takes all cores that this process may use.
         allow_requantize: accept a source that is quantized already; its rounding is then added to the new one's.
+        imatrix: importance matrix of this model (see `make_imatrix`); types that round every weight alike leave it out.
+        overrides: other types for single tensors, such as {'attn_v': 'Q6_K'} (see `studio.conversion.overrides`).
         progress: told the tensors done and to do.
 
     Raises:
         ConversionError: no such type, a source that is unreadable or quantized, a type that needs an importance matrix,
-            a full disk, or llama.cpp's refusal. `target` stays as it was.
+            a matrix of another model, an override that fits no tensor, a full disk, or llama.cpp's refusal. `target`
+            stays as it was.
         ConversionStopped: `stop` said yes.
     """
     header = read_header(source)
-    estimate = check_possible(header, type_name, allow_requantize=allow_requantize)
+    estimate = check_possible(
+        header, type_name, allow_requantize=allow_requantize, imatrix=bool(imatrix), overrides=overrides
+    )
+    if imatrix and estimate.uses_imatrix:
+        check_fits(read_imatrix(imatrix), header, imatrix)
+    else:
+        imatrix = None
     require_space(target, estimate.size)
     partial = _partial_path(target)
     request = QuantizeRequest(
@@ -63,6 +76,9 @@ def quantize_file(
         file_type=quantization_type(type_name).file_type,
         threads=threads or usable_cores(),
         allow_requantize=allow_requantize,
+        kinds={name: int(kind) for name, kind in overridden_kinds(header, type_name, overrides).items()},
+        imatrix=imatrix.resolve() if imatrix else None,
+        imatrix_sha256=sha256_file(imatrix) if imatrix else "",
     )
     try:
         module = "studio.conversion.quantize_worker"
@@ -77,9 +93,16 @@ def quantize_file(
     return QuantizeReport(path=target, type=estimate.type, size=answer.size, predicted_size=estimate.size)
 
 
-def check_possible(header: GGUFHeader, type_name: str, *, allow_requantize: bool = False) -> SizeEstimate:
+def check_possible(
+    header: GGUFHeader,
+    type_name: str,
+    *,
+    allow_requantize: bool = False,
+    imatrix: bool = False,
+    overrides: Overrides | None = None,
+) -> SizeEstimate:
     """The size that the file will have, if llama.cpp can make it from this source. Raises `ConversionError`."""
-    estimate = estimate_size(header, type_name)
+    estimate = estimate_size(header, type_name, imatrix=imatrix, overrides=overrides)
     quantized = sorted({tensor.type_name for tensor in header.tensors} - set(_FLOAT_TYPES))
     if quantized and not allow_requantize:
         raise ConversionError(
@@ -87,11 +110,12 @@ def check_possible(header: GGUFHeader, type_name: str, *, allow_requantize: bool
             why="Quantizing it once more would add a second rounding to the first.",
             next_step="Start from the F16 file of the same model.",
         )
-    if estimate.needs_imatrix:
+    if estimate.needs_imatrix and not imatrix:
         raise ConversionError(
             f"{estimate.type} needs an importance matrix for this model.",
             why="Without one, so few bits give garbage, and llama.cpp refuses.",
-            next_step="Choose a type with more bits, such as Q3_K_M or IQ4_XS.",
+            next_step=f"Make one from your scenarios: `imatrix {header.path.name}`, or `quantize --imatrix auto`. "
+            "Or choose a type with more bits, such as Q3_K_M or IQ4_XS.",
         )
     return estimate
 

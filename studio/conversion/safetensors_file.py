@@ -65,7 +65,11 @@ class StoredTensor:
     def blocks(self, rows_per_block: int, rows: int | None = None) -> Iterator[npt.NDArray[np.float32]]:
         """The same as float32 `[rows in block, *other dimensions]`."""
         for raw in self.raw_blocks(rows_per_block, rows):
-            yield _as_float32(raw, self.dtype).reshape(-1, *self.shape[1:])
+            yield self.as_float32(raw)
+
+    def as_float32(self, raw: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """What `raw_blocks` gave, as numbers: `[rows in block, *other dimensions]`."""
+        return _as_float32(raw, self.dtype).reshape(-1, *self.shape[1:])
 
     def read(self) -> npt.NDArray[np.float32]:
         """The whole tensor as float32."""

@@ -15,11 +15,13 @@ from studio.bases import list_bases
 from studio.config import OptimizationProfile, load_profiles
 from studio.conversion.fitting import GIGABYTE, largest_fitting
 from studio.conversion.gguf_stream import ConversionStopped, ProgressCallback
+from studio.conversion.imatrix_service import ensure_imatrix
 from studio.conversion.lora_gguf import LoraReport, lora_to_gguf
 from studio.conversion.merge import merge_to_gguf
-from studio.conversion.places import LORA_ENDING, lora_path, merged_path, quantized_path
+from studio.conversion.places import NO_MODELS, lora_path, merged_path, quantized_path
 from studio.conversion.quantization_types import quantization_type
 from studio.conversion.quantize import QuantizeReport, quantize_file
+from studio.conversion.search import TRIAL_ENDING
 from studio.conversion.sizes import estimate_size
 from studio.conversion.sources import find_source, run_adapter
 from studio.errors import ConfigError, ConversionError
@@ -27,8 +29,11 @@ from studio.jobs import Job, Worker, launch
 from studio.workspace import Workspace, safe_name, sha256_file
 
 _TARGET = "studio.conversion.service:main"
+_MERGED_TYPE = "F16"
 _STEPS = 100.0
-_PARTS = 2
+_LEFTOVERS = (".*.part", f".*{TRIAL_ENDING}")
+_MERGED, _READ = 50.0, 90.0
+"""Percent that is done when the run is merged, and when an importance matrix was made besides."""
 
 
 class ConversionOrder(BaseModel):
@@ -90,7 +95,7 @@ def start_conversion(workspace: Workspace, run: str, profile: str = "phone_2gb",
         type_is_fixed=bool(type_name),
         size_limit_gb=chosen.quantization_settings.size_limit_gb,
     )
-    with _only_conversion(workspace, order.run):
+    with only_conversion(workspace, order.run):
         pass
     directory = workspace.jobs_dir / f"convert-{order.run}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     return launch(directory, _TARGET, order, kind="convert", title=f"Convert {run}")
@@ -103,7 +108,7 @@ def write_lora(workspace: Workspace, run: str) -> LoraReport:
         ConversionError: the run has no adapter yet, it cannot be laid over its base, or the run is being converted.
     """
     folder = run_adapter(workspace, run)
-    with _only_conversion(workspace, safe_name(run), patience=2):
+    with only_conversion(workspace, safe_name(run), patience=2):
         source = find_source(workspace, folder.parent)
         if source.adapter is None:
             raise ConversionError(f"The run {run!r} has no adapter.", next_step="Let it finish first.")
@@ -130,7 +135,7 @@ def list_models(workspace: Workspace) -> list[ModelFile]:
             own.append((found.st_mtime, ModelFile(path.stem, path, found.st_size, False)))
     own.sort(key=lambda one: one[0], reverse=True)
     bases = [entry.base for entry in list_bases(workspace) if entry.base and entry.base.gguf]
-    shown = [one for _, one in own if not one.path.name.startswith(".") and not one.path.name.endswith(LORA_ENDING)]
+    shown = [one for _, one in own if not one.path.name.startswith(".") and not one.path.name.endswith(NO_MODELS)]
     return shown + [ModelFile(base.name, base.gguf, base.gguf.stat().st_size, True) for base in bases if base.gguf]
 
 
@@ -153,7 +158,7 @@ def main(worker: Worker, arguments: dict[str, JsonValue]) -> None:
     order = ConversionOrder.model_validate(arguments)
     workspace = Workspace(order.workspace)
     try:
-        with _only_conversion(workspace, order.run, patience=2):
+        with only_conversion(workspace, order.run, patience=2):
             result = _Conversion(worker, workspace, order).run()
     except ConversionStopped:
         return
@@ -170,14 +175,34 @@ class _Conversion:
     def run(self) -> ConversionResult:
         source = find_source(self._workspace, run_adapter(self._workspace, self._order.run).parent)
         merged = merged_path(self._workspace, self._order.run)
-        _sweep(merged.parent)
+        sweep_leftovers(merged.parent)
         self._worker.message(f"Merging {self._order.run} into {source.base.name} ...")
-        merge_to_gguf(source.base, source.adapter, merged, progress=self._reporter(0), stop=self._worker.stop_requested)
+        merge_to_gguf(
+            source.base, source.adapter, merged, progress=self._reporter(0, _MERGED), stop=self._worker.stop_requested
+        )
         type_name = self._type_for(merged)
+        if type_name == _MERGED_TYPE:  # that is what was just written
+            size = merged.stat().st_size
+            return self._result(merged, QuantizeReport(path=merged, type=type_name, size=size, predicted_size=size))
+        imatrix = self._imatrix(merged, type_name)
         self._worker.message(f"Quantizing to {type_name} ...")
-        target = quantized_path(self._workspace, merged, type_name)
-        made = quantize_file(merged, target, type_name, progress=self._reporter(1), stop=self._worker.stop_requested)
+        made = quantize_file(
+            merged,
+            quantized_path(self._workspace, merged, type_name),
+            type_name,
+            imatrix=imatrix,
+            progress=self._reporter(_READ if imatrix else _MERGED, _STEPS),
+            stop=self._worker.stop_requested,
+        )
         return self._result(merged, made)
+
+    def _imatrix(self, merged: Path, type_name: str) -> Path | None:
+        """The model's importance matrix if this type needs one; it is made from the run's texts where it is missing."""
+        if not estimate_size(merged, type_name).needs_imatrix:
+            return None
+        self._worker.message(f"{type_name} needs an importance matrix: reading the run's texts with the model ...")
+        report = self._reporter(_MERGED, _READ)
+        return ensure_imatrix(self._workspace, merged, progress=report, stop=self._worker.stop_requested).path
 
     def _type_for(self, merged: Path) -> str:
         """The type that was ordered, or the largest that fits where the profile's own is too large."""
@@ -205,12 +230,13 @@ class _Conversion:
             fits=not self._limit or made.size <= self._limit,
         )
 
-    def _reporter(self, part: int) -> ProgressCallback:
-        return lambda done, total: self._worker.progress(_STEPS * (part + done / max(total, 1)) / _PARTS, _STEPS, "%")
+    def _reporter(self, start: float, end: float) -> ProgressCallback:
+        """Reports one part of the work, which takes the bar from `start` to `end` percent."""
+        return lambda done, total: self._worker.progress(start + (end - start) * done / max(total, 1), _STEPS, "%")
 
 
 @contextmanager
-def _only_conversion(workspace: Workspace, run: str, patience: float = 0) -> Iterator[None]:
+def only_conversion(workspace: Workspace, run: str, patience: float = 0) -> Iterator[None]:
     """Keep two conversions of one run from writing the same files; the lock ends with its process, however that ends.
 
     Args:
@@ -228,9 +254,9 @@ def _only_conversion(workspace: Workspace, run: str, patience: float = 0) -> Ite
         ) from error
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what a killed conversion left; the lock says that nobody is writing it any more."""
-    for leftover in folder.glob(".*.part"):
+def sweep_leftovers(folder: Path) -> None:
+    """Remove what a killed conversion or search left; the lock says that nobody is writing it any more."""
+    for leftover in (path for ending in _LEFTOVERS for path in folder.glob(ending)):
         leftover.unlink(missing_ok=True)
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.bases import BaseModel, get_base
-from studio.config import TrainingConfig, load_settings
+from studio.config import TrainingConfig, load_settings, settings_digest
 from studio.conversion.adapter import CONFIG_FILE, WEIGHTS_FILE, LoraAdapter, read_adapter
 from studio.errors import ConversionError
 from studio.workspace import Workspace, safe_name
 
 ADAPTER_FOLDER = "adapter"
 _BASE_FILE = "base.json"
-_RUN_SETTINGS = "config.yaml"
+_RUN_SETTINGS, _RUN_DATASET = "config.yaml", "dataset.json"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,17 @@ def _with_base_of_run(adapter: LoraAdapter) -> LoraAdapter:
     settings = adapter.folder.parent / _RUN_SETTINGS
     if adapter.provenance.base or not settings.is_file():
         return adapter
-    base = load_settings(TrainingConfig, settings).base_model
-    known = {"base": base, "run": adapter.folder.parent.name}
+    asked = load_settings(TrainingConfig, settings)
+    known = {"base": asked.base_model, "run": adapter.folder.parent.name, "config_sha256": settings_digest(asked)}
+    known |= _dataset_of_run(adapter.folder.parent)
     return replace(adapter, provenance=adapter.provenance.model_copy(update=known))
+
+
+def _dataset_of_run(run: Path) -> dict[str, str]:
+    """What the run's dataset.json says of its rows and its base; nothing where there is none that can be read."""
+    try:
+        content = json.loads((run / _RUN_DATASET).read_bytes())
+        said = {"dataset_fingerprint": content["fingerprint"], "base_sha256": content["base_fingerprint"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {key: value for key, value in said.items() if isinstance(value, str)}

@@ -9,10 +9,14 @@ import numpy as np
 from pydantic import BaseModel
 
 from studio.conversion.llama_session import LlamaSession
+from studio.conversion.worker_limits import limit_memory
 from studio.conversion.worker_process import Report, serve
 from studio.errors import ConversionError
 
 _CONTEXT = 64
+_SPARE_BYTES = 2 << 30
+_COPIES = 3
+"""How often the weights may lie in memory (llama.cpp keeps some in a second form), whatever the header promises."""
 
 
 class RunRequest(BaseModel):
@@ -33,6 +37,7 @@ class RunAnswer(BaseModel):
 
 def run_model(request: RunRequest, _report: Report) -> RunAnswer:
     """Load, tokenize, continue greedily. Raises `ConversionError` when llama.cpp cannot."""
+    limit_memory(_COPIES * request.gguf.stat().st_size + _SPARE_BYTES)
     with LlamaSession(request.gguf, _CONTEXT, request.threads) as session:
         prompt = session.tokenize(request.text, add_start=True)[: _CONTEXT // 2]
         if not prompt:

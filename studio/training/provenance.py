@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from studio.config import TrainingConfig
+from studio.config import TrainingConfig, settings_digest
 from studio.errors import TrainingError
 from studio.workspace import atomic_write
 
@@ -55,4 +53,4 @@ class Provenance(BaseModel):
 
 def config_digest(config: TrainingConfig) -> str:
     """SHA-256 of the settings, whatever the order of their keys in a file."""
-    return hashlib.sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    return settings_digest(config)

@@ -59,3 +59,15 @@ def conversion_sentence(state: JobState) -> str:
     if not isinstance(made, str):
         return ""
     return f"{made} · {size(bytes_)}" if isinstance(bytes_, int | float) else made
+
+
+def job_title(state: JobState) -> str:
+    """What a job is called on the page; of a conversion with the type that it makes: `Convert first · Q8_0`."""
+    made = state.arguments.get("type") if state.kind == "convert" else None
+    title = state.title or state.kind
+    return f"{title} · {made}" if isinstance(made, str) else title
+
+
+def last_message(events: Sequence[Event]) -> str:
+    """What a job said last about itself; empty when it said nothing."""
+    return next((one.text for one in reversed(events) if isinstance(one, MessageEvent)), "")

@@ -58,6 +58,11 @@ def find_playable(workspace: Workspace, model_id: str) -> Playable:
     raise PlayError("This model file is not there.", next_step="Choose another model.", where=model_id)
 
 
+def model_id(workspace: Workspace, path: Path) -> str:
+    """What addresses call a file or the folder of an adapter: its path below models/."""
+    return path.relative_to(workspace.root / "models").as_posix()
+
+
 def played_with(files: Sequence[Playable], stamp: ModelStamp | None) -> Playable | None:
     """The file or adapter that a session was played with, None when it is gone.
 
@@ -80,7 +85,7 @@ def _hash(path: Path) -> str:
 
 def _playable(workspace: Workspace, one: ModelFile) -> Playable:
     title = f"{one.name} (base, untrained)" if one.is_base else one.name
-    return Playable(one.path.relative_to(workspace.root / "models").as_posix(), title, one.path, one.size, one.is_base)
+    return Playable(model_id(workspace, one.path), title, one.path, one.size, one.is_base)
 
 
 def _adapter(workspace: Workspace, folder: Path) -> Playable:
@@ -88,7 +93,7 @@ def _adapter(workspace: Workspace, folder: Path) -> Playable:
     part = {_FINAL: "its adapter", "best": "its best adapter"}.get(folder.name, folder.name.replace("-", " "))
     weights = folder / WEIGHTS_FILE
     return Playable(
-        folder.relative_to(workspace.root / "models").as_posix(),
+        model_id(workspace, folder),
         f"{folder.parent.name}, {part} (not yet a file)",
         folder,
         weights.stat().st_size if weights.is_file() else 0,

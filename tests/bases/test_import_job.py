@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from studio.bases import BaseModel, launch_import
+from studio.bases import BaseModel, get_base, launch_import
+from studio.conversion import inspect_gguf
 from studio.workspace import Workspace
 from tests.bases.registry import Registry
 
@@ -25,6 +26,10 @@ def test_a_job_that_fails_says_why(registry: Registry, empty_workspace: Workspac
 
 
 def test_a_folder_of_the_users_own_is_imported_by_a_job_too(empty_workspace: Workspace, tiny_qwen3: BaseModel) -> None:
-    job = launch_import(empty_workspace, "qwen3-folder", folder=tiny_qwen3.hf)
+    job = launch_import(empty_workspace, "qwen3-folder", folder=tiny_qwen3.hf, with_gguf=True)
     job.wait(120)
     assert (job.state().status, job.state().result["base"]) == ("done", "qwen3-folder")
+    base = get_base(empty_workspace, "qwen3-folder")
+    assert base.gguf
+    assert base.damaged_files() == []
+    assert inspect_gguf(base.gguf).valid

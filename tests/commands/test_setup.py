@@ -102,6 +102,7 @@ def test_a_folder_of_the_users_own_becomes_a_base(
     first, second = take(), take()
     assert (first.status, first.document["base"]["name"]) == (0, "mine")
     assert bases_of(studio, empty_workspace)["mine"]["state"].startswith("ready")
+    assert "base.gguf" in first.document["base"]["files"]
     assert second.status == 1
     assert "exists already" in second.err
 

@@ -83,7 +83,7 @@ def test_a_run_is_quantized_beside_its_merged_file(converter: GGUFConverter, wor
 @pytest.mark.slow
 def test_a_phone_gets_the_largest_file_that_fits(converter: GGUFConverter, workspace: Workspace) -> None:
     run = workspace.checkpoints_dir / "first"
-    report = converter.optimize_for_mobile(run, 0.014)
+    report = converter.optimize_for_mobile(run, 0.014, fast=True)
     sizes = [one.size for one in estimate_sizes(workspace.gguf_dir / "first" / "first.f16.gguf")]
     assert report.size == max(size for size in sizes if size <= 14_000_000)
     with pytest.raises(ConversionError):
@@ -108,7 +108,7 @@ def test_a_good_file_is_valid_and_was_played(converter: GGUFConverter, bench: Be
     small = quantize_file(bench.merged("smollm2-135m-instruct"), tmp_path / "small.gguf", "Q8_0").path
     report = converter.validate_gguf(small)
     assert report.valid, report.checks
-    assert [check.name for check in report.checks] == ["structure", "metadata", "chat_template", "runs"]
+    assert [check.name for check in report.checks] == ["structure", "metadata", "tokenizer", "chat_template", "runs"]
     assert {group.type for group in report.tensor_types} == {"Q8_0", "F32"}
     assert report.metadata["studio.base.family"] == "smollm2"
     assert report.arrays["tokenizer.ggml.tokens"] == 49152

@@ -12,15 +12,18 @@ import pytest
 from safetensors.numpy import save_file
 
 from studio.bases import BaseModel
+from studio.config import TrainingConfig, settings_digest
 from studio.conversion.adapter import LoraPair, read_adapter
 from studio.conversion.families import EMBEDDING, permute_rotary, read_checkpoint
 from studio.conversion.gguf_header import read_header
 from studio.conversion.gguf_stream import ConversionStopped
 from studio.conversion.lora_gguf import BASE_FILE_HASH, LoraType, common_alpha, lora_to_gguf
+from studio.conversion.metadata import PARENT_KEYS
+from studio.conversion.playable import make_overlay
 from studio.conversion.safetensors_file import StoredTensor, read_index
 from studio.errors import ConversionError
-from studio.workspace import sha256_file
-from tests.adapters import write_adapter
+from studio.workspace import Workspace, sha256_file
+from tests.adapters import put_checkpoint, write_adapter
 from tests.conversion.conftest import Bench
 
 TINY = "tiny-llama"
@@ -148,6 +151,30 @@ def test_an_output_layer_that_is_also_the_embedding_is_refused(bench: Bench, tmp
     weights = {f"base_model.model.lm_head.lora_{half}.weight": one for half, one in halves.items()}
     save_file(weights, adapter / "adapter_model.safetensors")
     assert "output layer" in refusal(base, adapter, tmp_path).what
+
+
+def test_a_checkpoint_names_everything_that_its_run_is_made_from(workspace: Workspace, smollm2: BaseModel) -> None:
+    """It has no provenance of its own before the run ends; config.yaml and dataset.json of the run say it."""
+    checkpoint = put_checkpoint(workspace, smollm2)
+    dataset = {"fingerprint": "d" * 64, "base_fingerprint": smollm2.fingerprint}
+    (checkpoint.parent / "dataset.json").write_text(json.dumps(dataset))
+    path = make_overlay(workspace, checkpoint).adapter
+    assert path is not None
+    header = read_header(path)
+    assert [header.text(key) for key in PARENT_KEYS] == [
+        smollm2.fingerprint,
+        sha256_file(checkpoint / "adapter_model.safetensors"),
+        "d" * 64,
+        settings_digest(TrainingConfig(base_model=smollm2.name)),
+    ]
+
+
+def test_a_checkpoint_of_a_base_that_changed_since_is_refused(workspace: Workspace, smollm2: BaseModel) -> None:
+    checkpoint = put_checkpoint(workspace, smollm2)
+    dataset = {"fingerprint": "d" * 64, "base_fingerprint": "0" * 64}
+    (checkpoint.parent / "dataset.json").write_text(json.dumps(dataset))
+    with pytest.raises(ConversionError, match="another base model"):
+        make_overlay(workspace, checkpoint)
 
 
 def test_stopping_leaves_what_was_there(bench: Bench, tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ SmolLM2's prompts are ones where the best token leads by more than 0.1 throughou
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -26,6 +29,13 @@ from studio.conversion.families import read_checkpoint
 from studio.conversion.gguf_header import read_header
 from studio.conversion.merge import merge_to_gguf
 from studio.conversion.parity import ParityReference, ParityReport, compare_with, make_reference
+from studio.conversion.parity_check import verdict
+from studio.conversion.places import merged_path
+from studio.conversion.quantization_types import file_type_name
+from studio.conversion.quantize import quantize_file
+from studio.conversion.service import write_lora
+from studio.conversion.sources import find_source
+from studio.workspace import PROJECT_ROOT, Workspace
 from tests.conversion.conftest import Bench
 
 PROMPTS = (
@@ -36,6 +46,7 @@ PROMPTS = (
     "1 2 3 4 5",
 )
 SMOLLM2 = "smollm2-135m-instruct"
+TINY = "tiny-llama"
 BOUNDS = {SMOLLM2: (0.1, 2e-4), "gemma3-270m": (0.1, 1e-4)}
 TINY_BOUNDS = (5e-3, 3e-7)
 pytestmark = pytest.mark.slow
@@ -98,6 +109,46 @@ def test_smollm2_says_in_llama_cpp_what_it_says_in_transformers(bench: Bench, re
     assert report.same_tokens, report
     assert within(report, SMOLLM2), report
     assert len({tuple(one) for one in reference.continuations}) == len(PROMPTS)
+
+
+@pytest.mark.parametrize("type_name", ["Q8_0", "Q6_K", "Q4_K_M"])
+def test_a_quantized_file_stays_as_near_as_its_type_may(
+    bench: Bench, reference: ParityReference, type_name: str, tmp_path: Path
+) -> None:
+    path = quantize_file(bench.merged(SMOLLM2), tmp_path / "small.gguf", type_name).path
+    found = verdict(path, file_type_name(read_header(path)), compare_with(reference, path, threads=1))
+    assert found.type == type_name
+    assert found.passed, found
+    assert found.kl_divergence > 10 * BOUNDS[SMOLLM2][1] / len(PROMPTS)  # it is not the unquantized file
+
+
+def test_a_file_is_held_to_its_own_type(bench: Bench, reference: ParityReference, tmp_path: Path) -> None:
+    """Q4_0's distance is too large for a file that says it is Q8_0."""
+    path = tmp_path / "small.gguf"
+    report = compare_with(reference, quantize_file(bench.merged(SMOLLM2), path, "Q4_0").path, threads=1)
+    assert verdict(path, "Q4_0", report).passed
+    assert not verdict(path, "Q8_0", report).passed
+    assert not verdict(path, "F16", report).passed
+
+
+def test_the_command_checks_all_files_of_a_run(stocked: Callable[[str], Workspace], bench: Bench) -> None:
+    workspace = stocked(TINY)
+    source = find_source(workspace, workspace.checkpoints_dir / "first")
+    merged = merge_to_gguf(source.base, source.adapter, merged_path(workspace, "first")).path
+    quantize_file(merged, merged.with_name("first.Q8_0.gguf"), "Q8_0")
+    write_lora(workspace, "first")
+    found = parity(workspace, "first", "--tokens", "6", "--say", "I open the door.")
+    assert found.returncode == 0, found.stderr
+    checked = json.loads(found.stdout)
+    assert {one["type"]: one["passed"] for one in checked} == {"F16": True, "Q8_0": True, "LoRA": True}
+    assert {one["tokens"] for one in checked} == {6}
+    shutil.copyfile(bench.merged("tiny-qwen2"), merged)
+    assert "not made from the same model" in parity(workspace, "first").stderr
+
+
+def parity(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "studio", "--workspace", str(workspace.root), "parity", *arguments, "--json"]
+    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
 
 
 def without_adapter(bench: Bench, path: Path) -> None:

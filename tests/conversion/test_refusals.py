@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from studio.bases import BaseModel
+from studio.bases.manifest import record_files, write_manifest
 from studio.conversion.adapter import check_config, read_adapter
+from studio.conversion.families import EMBEDDING
 from studio.conversion.lora_gguf import lora_to_gguf
 from studio.conversion.merge import merge_to_gguf, rounded
+from studio.conversion.safetensors_file import read_index
 from studio.conversion.sources import find_source
 from studio.errors import ConversionError
 from studio.workspace import Workspace, sha256_file
@@ -184,6 +188,51 @@ def test_float16_and_bfloat16_are_rounded_to_the_nearest() -> None:
     assert np.all(np.abs(halves - values) <= step / 2)
     brains = (rounded(values, "BF16", "x").astype(np.uint32) << 16).view(np.float32)
     assert np.all(np.abs(brains - values) <= np.abs(values) * 2**-8)
+
+
+def test_an_architecture_that_is_not_known_is_refused_by_its_name(bench: Bench, adapter: Path, tmp_path: Path) -> None:
+    copy = with_config(bench.bases[TINY], tmp_path, architectures=["MambaForCausalLM"])
+    assert "MambaForCausalLM" in merge_error(copy, adapter, tmp_path).what
+    with pytest.raises(ConversionError, match="MambaForCausalLM"):
+        lora_to_gguf(copy, read_adapter(adapter), tmp_path / "out" / "a.lora.gguf")
+    assert not (tmp_path / "out").exists()
+
+
+def with_config(base: BaseModel, tmp_path: Path, **changes: object) -> BaseModel:
+    """A copy of a base whose config.json says something else, and whose manifest vouches for it."""
+    folder = Path(shutil.copytree(base.directory, tmp_path / base.name))
+    config = folder / "hf" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **changes}))
+    (folder / "base.json").unlink()
+    write_manifest(folder, base.manifest.model_copy(update={"files": record_files(folder)}))
+    return BaseModel.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("halves", "told"),
+    [
+        (("lora_embedding_A", "lora_embedding_B"), "no LoRA matrix of a linear layer"),
+        (("lora_A.weight", "lora_B.weight"), "token embedding"),
+    ],
+)
+def test_an_adapter_on_the_token_embedding_is_refused(
+    bench: Bench, adapter: Path, tmp_path: Path, halves: tuple[str, str], told: str
+) -> None:
+    """As PEFT stores one (`lora_embedding_A`), and as a linear layer's matrices would look."""
+    base = bench.bases[TINY]
+    rows, columns = read_index(base.hf)[EMBEDDING].shape
+    shapes = ((2, columns), (rows, 2))
+    weights = {
+        f"base_model.model.model.embed_tokens.{half}": np.ones(shape, np.float32)
+        for half, shape in zip(halves, shapes, strict=True)
+    }
+    save_file(weights, adapter / "adapter_model.safetensors")
+    edit_config(adapter, r=2, rank_pattern={}, alpha_pattern={})
+    for convert in (merge_to_gguf, lora_to_gguf):
+        with pytest.raises(ConversionError) as caught:
+            convert(base, read_adapter(adapter), tmp_path / "out" / "model.gguf")
+        assert told in str(caught.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_adapter_without_a_base_name_says_what_is_missing(bench: Bench, adapter: Path) -> None:

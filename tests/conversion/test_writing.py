@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from studio.conversion.adapter import read_adapter
+from studio.conversion.gguf_header import read_header
 from studio.conversion.gguf_stream import ConversionStopped
 from studio.conversion.merge import merge_to_gguf
 from studio.conversion.quantize import quantize_file
@@ -25,12 +26,23 @@ import os, resource, sys
 from pathlib import Path
 from studio.bases import BaseModel
 from studio.conversion.adapter import read_adapter
+from studio.conversion.lora_gguf import lora_to_gguf
 from studio.conversion.merge import merge_to_gguf
 from studio.conversion.quantize import quantize_file
+from studio.conversion.sizes import estimate_size
 from studio.errors import ConversionError
 base, adapter, source, target = (Path(one) for one in sys.argv[1:])
 def merge(path):
     return merge_to_gguf(BaseModel.load(base), read_adapter(adapter), path)
+def lay_over(path):
+    return lora_to_gguf(BaseModel.load(base), read_adapter(adapter), path)
+def full_at(limit, work):
+    # the disk takes so many bytes of a file and no more
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    before = target.read_bytes()
+    refused(work)
+    assert target.read_bytes() == before, limit
+    assert list(target.parent.iterdir()) == [target], limit
 def refused(work):
     try:
         work()
@@ -76,6 +88,24 @@ def test_a_full_disk_while_merging_leaves_the_old_file(bench: Bench, target: Pat
 @pytest.mark.slow
 def test_a_full_disk_while_quantizing_leaves_the_old_file(bench: Bench, target: Path) -> None:
     run(bench, FULL + "refused(lambda: quantize_file(source, target, 'Q8_0'))", target)
+    assert untouched(target)
+
+
+@pytest.mark.parametrize("work", ["merge", "lay_over"])
+def test_a_disk_that_is_full_at_any_write_leaves_the_old_file(bench: Bench, target: Path, work: str) -> None:
+    """From the first byte of the header to the last of the data."""
+    made = bench.merged(TINY) if work == "merge" else bench.lora(TINY)
+    header, size = read_header(made).header_size, made.stat().st_size
+    limits = [0, 1, header - 1, header + 5, size // 2, size - 1]
+    run(bench, PRELUDE + f"for limit in {limits!r}:\n    full_at(limit, lambda: {work}(target))", target)
+    assert untouched(target)
+
+
+@pytest.mark.slow
+def test_a_disk_that_lacks_one_byte_for_the_quantized_file_leaves_the_old_file(bench: Bench, target: Path) -> None:
+    """llama.cpp itself does not notice."""
+    program = "full_at(estimate_size(source, 'Q8_0').size - 1, lambda: quantize_file(source, target, 'Q8_0'))"
+    run(bench, PRELUDE + program, target)
     assert untouched(target)
 
 

@@ -138,6 +138,7 @@ def test_the_run_becomes_a_quantized_file_that_names_its_parents(page: Page, cam
     press(page, "to_models")
     expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
     expect(keyed(page, "convert_run").get_by_role("combobox")).to_have_value("evening")
+    expect(keyed(page, "convert_form")).to_contain_text("Q8_0 suits Phone with 2 GB")
     press(page, "convert_start")
     expect(page.locator("[class*='st-key-job_line_']").first).to_contain_text("finished", timeout=CONVERSION_MS)
     expect(page.get_by_role("heading", name="Your models")).to_be_visible()
