@@ -13,17 +13,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from benchmarks.adapter import random_adapter
-from benchmarks.measure import Ratio
+from benchmarks.measure import Ratio, peak_memory
 from studio.bases import BaseModel, get_base
 from studio.bases.llama_converter import converter_folder
 from studio.bases.progress import ignore_progress
@@ -33,7 +29,6 @@ from studio.workspace import PROJECT_ROOT, Workspace
 BASES = ("smollm2-135m-instruct", "gemma3-270m")
 TYPE = "Q4_K_M"
 ROUNDS = 3
-SAMPLE_SECONDS = 0.1
 MB = 1e6
 PEER = "peft, save_pretrained, llama.cpp's converter, quantize"
 OURS = """
@@ -113,7 +108,7 @@ def _cost(commands: dict[str, list[object]]) -> Cost:
         process = subprocess.Popen(
             [sys.executable, *map(str, arguments)], cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        with _peak_of(process) as peak:
+        with peak_memory(process.pid) as peak:
             _, said = process.communicate()
         assert process.returncode == 0, said.decode()[-2000:]
         steps[name] = Cost(time.perf_counter() - started, _cpu_seconds() - before, max(peak))
@@ -129,35 +124,6 @@ def _cpu_seconds() -> float:
     """Of all processes that were waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-@contextmanager
-def _peak_of(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Samples of the memory of a process and all its children, in bytes; shared pages count in each."""
-    samples, done = [0], threading.Event()
-
-    def sample() -> None:
-        try:
-            root = psutil.Process(process.pid)
-            while not done.wait(SAMPLE_SECONDS):
-                samples.append(sum(map(_resident, [root, *root.children(recursive=True)])))
-        except psutil.Error:  # it ended
-            return
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        done.set()
-        thread.join()
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
 
 
 def _assert_same_tensors(ours: Path, theirs: Path) -> None:

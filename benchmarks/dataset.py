@@ -12,16 +12,12 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import psutil
-
-from benchmarks.measure import Ratio
+from benchmarks.measure import Ratio, peak_memory
 from studio.bases import BaseModel, ConversationRenderer, get_base
 from studio.dataset import TrainingDataProcessor
 from studio.scenarios import SCENARIO_TYPES, MarkdownParser, to_messages
@@ -154,7 +150,7 @@ def measure(which: str, folder: Path, size: int) -> dict[str, float]:
 def _ours(folder: Path, base: BaseModel, size: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=folder) as made:
         processor = TrainingDataProcessor(Workspace(Path(made)), base, LIMIT)
-        with _peak_memory() as peak:
+        with peak_memory() as peak:
             seconds, dataset = _timed(lambda: processor.process_scenarios(folder / "scenarios"))
         cpu = _cpu_seconds()
         extra = folder / "scenarios" / "one-more.md"
@@ -186,7 +182,7 @@ def _peer(folder: Path, base: BaseModel, size: int) -> dict[str, float]:
         paths = sorted(str(path) for path in (folder / "scenarios").rglob("*.md"))
         return Dataset.from_dict({"path": paths}).map(row)
 
-    with tempfile.TemporaryDirectory(dir=folder), _peak_memory() as peak:
+    with tempfile.TemporaryDirectory(dir=folder), peak_memory() as peak:
         seconds, dataset = _timed(work)
     return {"seconds": seconds, "cpu_seconds": _cpu_seconds(), "peak_mb": max(peak) / MB, "rows": len(dataset)}
 
@@ -201,33 +197,6 @@ def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
-
-
-@contextmanager
-def _peak_memory() -> Iterator[list[int]]:
-    """Samples of the memory of this process and all its children, in bytes."""
-    samples, done = [0], threading.Event()
-
-    def sample() -> None:
-        me = psutil.Process()
-        while not done.wait(0.2):
-            samples.append(sum(map(_bytes_of, [me, *me.children(recursive=True)])))
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        done.set()
-        thread.join()
-
-
-def _bytes_of(process: psutil.Process) -> int:
-    """Resident memory: pages that processes share are counted in each, so the sum is never too small."""
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
 
 
 if __name__ == "__main__":

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+import psutil
+
+SAMPLE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -38,3 +44,35 @@ def interleaved(
         for which in (0, 1) if number % 2 == 0 else (1, 0):
             (other if which else mine).append((theirs if which else ours)())
     return Ratio(title, unit, mine, other, peer)
+
+
+@contextmanager
+def peak_memory(process: int | None = None) -> Iterator[list[int]]:
+    """Samples of the memory of a process (by its number; this one by default) and all its children, in bytes.
+
+    Pages that processes share are counted in each, so the sum is never too small.
+    """
+    samples, done = [0], threading.Event()
+
+    def sample() -> None:
+        try:
+            root = psutil.Process(process)
+            while not done.wait(SAMPLE_SECONDS):
+                samples.append(sum(map(_resident, [root, *root.children(recursive=True)])))
+        except psutil.Error:  # it ended
+            return
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        done.set()
+        thread.join()
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0

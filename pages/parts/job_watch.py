@@ -24,6 +24,27 @@ def live_state(job: Job) -> JobState | None:
     return state
 
 
+def state_if_there(job: Job) -> JobState | None:
+    """The state of a job; None when there is none, or it cannot be read."""
+    try:
+        return job.state()
+    except StudioError:
+        return None
+
+
+def measurement_bar(job: Job, words: str, key: str, stop_key: str) -> None:
+    """How far a short measurement is, and its Stop button, on one line; for a fragment that is drawn each second."""
+    state = live_state(job)
+    if state is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key=key):
+        st.progress(state.progress.fraction, text=words)
+        st.button(
+            "Stop", key=stop_key, icon=":material/stop:", on_click=stop_job, args=(job,),
+            disabled=state.status == "stopping",
+        )  # fmt: skip
+
+
 def stop_job(job: Job) -> None:
     """Ask a job to stop; an error is told when the page is drawn."""
     with told_afterwards():

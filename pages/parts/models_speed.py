@@ -6,12 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts.job_watch import live_state, stop_job
+from pages.parts.job_watch import measurement_bar, state_if_there
 from pages.parts.layout import show_error, told_afterwards, workspace
 from pages.parts.models_state import Choice
 from studio.conversion.expected_speed import BEHIND, speed_folder, start_speed_measurement
-from studio.errors import StudioError
-from studio.jobs import Job, JobState
+from studio.jobs import Job
 from studio.ui.failures import recorded_error
 from studio.ui.wording import plain
 
@@ -23,7 +22,7 @@ def speed_line(choice: Choice) -> None:
     if not choice.base:
         return
     job = Job(speed_folder(workspace(), choice.base))
-    state = _state(job)
+    state = state_if_there(job)
     if state and not state.is_finished:
         st.fragment(_live, run_every=REFRESH_SECONDS)(job)
         return
@@ -49,23 +48,8 @@ def _worth(choice: Choice) -> str:
     )
 
 
-def _state(job: Job) -> JobState | None:
-    try:
-        return job.state()
-    except StudioError:
-        return None
-
-
 def _live(job: Job) -> None:
-    state = live_state(job)
-    if state is None:
-        return
-    with st.container(horizontal=True, vertical_alignment="center", key="speed_measuring"):
-        st.progress(state.progress.fraction, text="Measuring how fast this computer multiplies with each type")
-        st.button(
-            "Stop", key="speed_stop", icon=":material/stop:", on_click=stop_job, args=(job,),
-            disabled=state.status == "stopping",
-        )  # fmt: skip
+    measurement_bar(job, "Measuring how fast this computer multiplies with each type", "speed_measuring", "speed_stop")
 
 
 def _measure(base: str, gguf: Path) -> None:

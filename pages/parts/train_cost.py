@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.parts.dataset_state import dataset_at_once
-from pages.parts.job_watch import live_state, stop_job
+from pages.parts.job_watch import measurement_bar, state_if_there
 from pages.parts.layout import show_error, told_afterwards, workspace
 from studio.config import DatasetConfig, TrainingConfig
 from studio.dataset import ProcessedDataset
 from studio.errors import StudioError
-from studio.jobs import Job, JobState
+from studio.jobs import Job
 from studio.training.pace import (
     Cost,
     Pace,
@@ -84,7 +84,7 @@ def _rows_per_pass(
 def _measurement(config: TrainingConfig, *, at_work: bool, again: bool) -> None:
     """The job that measures, while it does; else what is not known, and the button. A run makes it needless."""
     job = Job(measurement_folder(workspace(), config))
-    state = _state(job)
+    state = state_if_there(job)
     if state and not state.is_finished:
         st.fragment(_live, run_every=REFRESH_SECONDS)(job)
         return
@@ -102,23 +102,8 @@ def _measurement(config: TrainingConfig, *, at_work: bool, again: bool) -> None:
     )  # fmt: skip
 
 
-def _state(job: Job) -> JobState | None:
-    try:
-        return job.state()
-    except StudioError:
-        return None
-
-
 def _live(job: Job) -> None:
-    state = live_state(job)
-    if state is None:
-        return
-    with st.container(horizontal=True, vertical_alignment="center", key="train_measuring"):
-        st.progress(state.progress.fraction, text="Measuring how fast this machine trains")
-        st.button(
-            "Stop", key="train_measure_stop", icon=":material/stop:", on_click=stop_job, args=(job,),
-            disabled=state.status == "stopping",
-        )  # fmt: skip
+    measurement_bar(job, "Measuring how fast this machine trains", "train_measuring", "train_measure_stop")
 
 
 def _measure(config: TrainingConfig) -> None:
@@ -129,6 +114,6 @@ def _measure(config: TrainingConfig) -> None:
 def end_measurement(config: TrainingConfig) -> None:
     """A run that begins needs the machine for itself."""
     job = Job(measurement_folder(workspace(), config))
-    state = _state(job)
+    state = state_if_there(job)
     if state and not state.is_finished:
         job.stop()

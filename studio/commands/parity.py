@@ -7,7 +7,7 @@ from pathlib import Path
 
 from studio.commands import Command, Context, Exit, table
 from studio.conversion.parity_check import QUESTIONS, TOKENS, FileParity, check_files
-from studio.conversion.places import gguf_folder, merged_path
+from studio.conversion.places import IMATRIX_ENDING, gguf_folder, merged_path
 from studio.conversion.service import find_model
 from studio.workspace import Workspace
 
@@ -44,7 +44,7 @@ def _files(name: str, workspace: Workspace) -> list[Path]:
 
 
 def _is_model(path: Path) -> bool:
-    return not path.name.startswith(".") and not path.name.endswith(".imatrix.gguf")
+    return not path.name.startswith(".") and not path.name.endswith(IMATRIX_ENDING)
 
 
 def _text(found: list[FileParity]) -> str:

@@ -11,7 +11,6 @@ from studio.errors import ConversionError
 
 GIGABYTE = 10**9
 """Bytes of a GB as phones and disks count it; a file that fits so fits into a GiB too."""
-GIB = 2**30
 
 # Floats are no quantization, and ternary types turn a model that was not trained for them into noise.
 _NEVER_CHOSEN = ("F32", "F16", "BF16", "TQ1_0", "TQ2_0")

@@ -7,15 +7,15 @@ thousand positions: the same rows for every file matter more than many rows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from studio.bases import BaseModel, ConversationRenderer, get_base
 from studio.conversion.gguf_header import GGUFHeader
-from studio.conversion.metadata import BASE_NAME, PARENT_KEYS
+from studio.conversion.metadata import BASE_NAME
 from studio.conversion.quality_records import HeldOutRow
+from studio.conversion.run_rows import read_columns, rows_file
 from studio.errors import ConversionError
 from studio.scenarios import MarkdownParser, load_vocabulary, to_messages
 from studio.workspace import PROJECT_ROOT, Workspace
@@ -25,10 +25,7 @@ MAX_POSITIONS = 1000
 """Trained positions at most, over all rows: about 30 turns. What is kept of them is 98 MB for SmolLM2."""
 MAX_TOKENS = 4096
 """Longest row in tokens; the part beyond is left out."""
-HELD_OUT_ROWS = "validation.arrow"
-_DATASET = next(key for key, name in PARENT_KEYS.items() if name == "dataset")
 _Item = TypeVar("_Item")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def held_out_rows(workspace: Workspace, header: GGUFHeader, *, positions: int = MAX_POSITIONS) -> list[HeldOutRow]:
@@ -49,26 +46,13 @@ def held_out_rows(workspace: Workspace, header: GGUFHeader, *, positions: int = 
 
 def _rows_of_run(workspace: Workspace, header: GGUFHeader) -> list[HeldOutRow]:
     """The held-out rows of the dataset that the model's run was made with; none where it is gone or held none out."""
-    fingerprint = header.text(_DATASET)
-    path = workspace.processed_dir / fingerprint / HELD_OUT_ROWS
-    if not _SHA256.fullmatch(fingerprint) or not path.is_file():
+    path = rows_file(workspace, header, "validation")
+    if path is None:
         return []
-    import pyarrow as pa
-
-    try:
-        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as batches:
-            return [
-                HeldOutRow(ids=tuple(row["input_ids"]), mask=tuple(row["loss_mask"]))
-                for batch in batches
-                for row in batch.select(["input_ids", "loss_mask"]).to_pylist()
-            ]
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise ConversionError(
-            "The held-out conversations of this run cannot be read.",
-            why=(str(error).splitlines() or [type(error).__name__])[0],
-            next_step="Delete this dataset below data/processed; the scenarios of data/validation are taken then.",
-            where=path.name,
-        ) from error
+    what = "The held-out conversations of this run cannot be read."
+    next_step = "Delete this dataset below data/processed; the scenarios of data/validation are taken then."
+    rows = read_columns(path, ["input_ids", "loss_mask"], what, next_step)
+    return [HeldOutRow(ids=tuple(row["input_ids"]), mask=tuple(row["loss_mask"])) for row in rows]
 
 
 def _rendered(workspace: Workspace, base: BaseModel) -> list[HeldOutRow]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,10 @@ from pathlib import Path
 from studio.bases import ConversationRenderer
 from studio.conversion.gguf_header import GGUFHeader
 from studio.conversion.held_out import base_of
+from studio.conversion.run_rows import read_columns, rows_file
 from studio.errors import ConversionError, DatasetError
 from studio.scenarios import MarkdownParser, load_vocabulary, to_messages
 from studio.workspace import Workspace
-
-DATASET_FINGERPRINT = "studio.dataset.fingerprint"
-TRAINING_ROWS = "train.arrow"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ def imatrix_texts(workspace: Workspace, header: GGUFHeader, files: Sequence[Path
         ConversionError: there is none, the dataset is damaged, or the file does not say which base it was made from.
         BaseModelError: the base is not imported.
     """
-    if not files and (dataset := _training_rows(workspace, header)):
+    if not files and (dataset := rows_file(workspace, header, "train")):
         return _rows_of_dataset(dataset)
     chosen = [file for one in files or (workspace.scenarios_dir,) for file in _markdown(one)]
     rows = _rendered(workspace, header, chosen)
@@ -52,28 +48,12 @@ def imatrix_texts(workspace: Workspace, header: GGUFHeader, files: Sequence[Path
     return Texts(f"{len(rows)} scenarios", rows)
 
 
-def _training_rows(workspace: Workspace, header: GGUFHeader) -> Path | None:
-    """The rows that the model's run was trained on, if they are still there; what it held out is not among them."""
-    fingerprint = header.text(DATASET_FINGERPRINT)
-    path = workspace.processed_dir / fingerprint / TRAINING_ROWS
-    return path if _SHA256.fullmatch(fingerprint) and path.is_file() else None
-
-
 def _rows_of_dataset(path: Path) -> Texts:
-    """The token ids of a dataset's rows, from the Arrow file as Hugging Face's `datasets` reads it, too."""
-    import pyarrow as pa
-
-    try:
-        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as batches:
-            rows = [row for batch in batches for row in batch["input_ids"].to_pylist()]
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise ConversionError(
-            "The texts of the run cannot be read.",
-            why=(str(error).splitlines() or [type(error).__name__])[0],
-            next_step="Process the scenarios again, or name files with --scenarios.",
-            where=path.name,
-        ) from error
-    return Texts(f"training split {path.parent.name[:12]}", rows)
+    """The token ids of what the run was trained on; what it held out is not among them."""
+    what = "The texts of the run cannot be read."
+    next_step = "Process the scenarios again, or name files with --scenarios."
+    rows = read_columns(path, ["input_ids"], what, next_step)
+    return Texts(f"training split {path.parent.name[:12]}", [row["input_ids"] for row in rows])
 
 
 def _rendered(workspace: Workspace, header: GGUFHeader, files: Sequence[Path]) -> list[list[int]]:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from studio.config import OptimizationProfile, QualityFloor
-from studio.conversion.fitting import GIB, GIGABYTE, bytes_of, largest_within, size_within_memory
+from studio.conversion.fitting import GIGABYTE, bytes_of, largest_within, size_within_memory
 from studio.conversion.gguf_header import GGUFHeader, read_header
 from studio.conversion.gguf_stream import ProgressCallback, StopCallback
 from studio.conversion.held_out import held_out_rows
@@ -20,6 +20,7 @@ from studio.conversion.quality import QualityMeter
 from studio.conversion.quantize import quantize_file
 from studio.conversion.search import OptimizeReport, Search, Tell, fitting
 from studio.errors import ConversionError
+from studio.machine import GIB
 from studio.workspace import Workspace
 
 

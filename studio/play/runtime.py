@@ -194,7 +194,8 @@ class _Turn:
         if not text and not self._stopped:
             yield NoteEvent(code="empty_reply", text="The model said nothing.")
         directives = find_directives(text, self._vocabulary)
-        game = self._game_before(text)
+        changes = any(one.tool is not None and not one.tool.rolls for one in directives)
+        game = self._game_before(text) if changes else Game()
         for directive in directives:
             yield from self._report(directive, game)
         lines: list[str] = []
