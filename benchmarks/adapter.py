@@ -17,11 +17,11 @@ from benchmarks.measure import Ratio, interleaved
 from studio.bases import BaseModel, get_base
 from studio.bases.disk import link_or_copy
 from studio.conversion import make_overlay
-from studio.conversion.adapter import read_adapter
-from studio.conversion.merge import merge_to_gguf
+from studio.conversion.formats.safetensors_file import read_index
+from studio.conversion.merging.adapter import read_adapter
+from studio.conversion.merging.merge import merge_to_gguf
 from studio.conversion.places import overlay_folder
-from studio.conversion.quantize import quantize_file
-from studio.conversion.safetensors_file import read_index
+from studio.conversion.quantization.quantize import quantize_file
 from studio.play import HostOptions, ModelHost, Sampling, Token
 from studio.workspace import PROJECT_ROOT, Workspace
 

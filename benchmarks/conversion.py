@@ -23,7 +23,7 @@ from benchmarks.measure import Ratio, peak_memory
 from studio.bases import BaseModel, get_base
 from studio.bases.llama_converter import converter_folder
 from studio.bases.progress import ignore_progress
-from studio.conversion.gguf_header import read_header
+from studio.conversion.formats.gguf_header import read_header
 from studio.workspace import PROJECT_ROOT, Workspace
 
 BASES = ("smollm2-135m-instruct", "gemma3-270m")
@@ -35,9 +35,9 @@ OURS = """
 import sys
 from pathlib import Path
 from studio.bases import BaseModel
-from studio.conversion.adapter import read_adapter
-from studio.conversion.merge import merge_to_gguf
-from studio.conversion.quantize import quantize_file
+from studio.conversion.merging.adapter import read_adapter
+from studio.conversion.merging.merge import merge_to_gguf
+from studio.conversion.quantization.quantize import quantize_file
 base, adapter, merged, quantized = map(Path, sys.argv[1:5])
 merge_to_gguf(BaseModel.load(base), read_adapter(adapter), merged)
 quantize_file(merged, quantized, sys.argv[5], threads=2)

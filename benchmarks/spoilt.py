@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.spoilt_files import spoilt, write_whole
-from studio.conversion.gguf_header import read_header
-from studio.conversion.validation import GGUFReport, inspect_gguf
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.inspection.validation import GGUFReport, inspect_gguf
 
 FILES = 1000
 PATIENCE_SECONDS = 60

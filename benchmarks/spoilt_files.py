@@ -15,7 +15,7 @@ import numpy as np
 from gguf.constants import GGUFValueType
 
 from studio.bases import load_template
-from studio.conversion.gguf_stream import Metadata, TensorSource, TypedValue, write_gguf
+from studio.conversion.formats.gguf_stream import Metadata, TensorSource, TypedValue, write_gguf
 
 WIDTH, HEADS, INNER = 32, 2, 64
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from studio.bases import BaseModel
 from studio.config import TrainingConfig, save_settings
-from studio.conversion.safetensors_file import read_index
+from studio.conversion.formats.safetensors_file import read_index
 from studio.workspace import Workspace
 
 STRENGTH = 1.0  # of a layer's own size: enough to change what the model says

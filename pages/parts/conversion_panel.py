@@ -10,7 +10,7 @@ from pages.parts.layout import told_afterwards, workspace
 from pages.parts.models_state import Choice, choice_of
 from studio.config import OptimizationProfile, load_profiles
 from studio.conversion import TYPES
-from studio.conversion.quality_service import start_optimization
+from studio.conversion.quality.service import start_optimization
 from studio.conversion.service import start_conversion
 from studio.errors import StudioError
 from studio.training import list_runs

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.parts.job_watch import measurement_bar, state_if_there
 from pages.parts.layout import show_error, told_afterwards, workspace
 from pages.parts.models_state import Choice
-from studio.conversion.expected_speed import BEHIND, speed_folder, start_speed_measurement
+from studio.conversion.speed.expected import BEHIND, speed_folder, start_speed_measurement
 from studio.jobs import Job
 from studio.ui.failures import recorded_error
 from studio.ui.wording import plain

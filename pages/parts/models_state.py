@@ -9,10 +9,10 @@ import streamlit as st
 
 from pages.parts.layout import workspace
 from studio.config import OptimizationProfile
-from studio.conversion.expected_speed import DecodingPace, known_pace
-from studio.conversion.gguf_header import GGUFHeader
+from studio.conversion.formats.gguf_header import GGUFHeader
 from studio.conversion.places import gguf_folder
-from studio.conversion.quality_records import quality_folder
+from studio.conversion.quality.records import quality_folder
+from studio.conversion.speed.expected import DecodingPace, known_pace
 from studio.ui.file_quality import shapes_of, type_rows
 from studio.ui.model_types import TypeLine, base_name, recommended, type_lines
 from studio.validation.benchmark import BENCHMARK_FILE

@@ -9,8 +9,8 @@ import streamlit as st
 from pages.parts.layout import told_afterwards, workspace
 from pages.parts.models_speed import speed_line
 from pages.parts.models_state import Choice
-from studio.conversion.fitting import GIGABYTE
-from studio.conversion.quality_service import start_quality
+from studio.conversion.quality.service import start_quality
+from studio.conversion.search.fitting import GIGABYTE
 from studio.conversion.service import start_conversion
 from studio.ui.frontier_chart import LOSSES, frontier_chart
 from studio.ui.model_types import TypeLine, limits_words, measured_lines, short_list

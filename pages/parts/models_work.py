@@ -7,7 +7,7 @@ import streamlit as st
 from pages.parts.job_watch import stop_job
 from pages.parts.layout import show_error, workspace
 from studio.conversion.files import INSPECTION_KIND
-from studio.conversion.quality_service import OPTIMIZATION_KIND, QUALITY_KIND
+from studio.conversion.quality.service import OPTIMIZATION_KIND, QUALITY_KIND
 from studio.jobs import Job, list_jobs
 from studio.ui.failures import recorded_error
 from studio.ui.job_list import SeenJob, conversion_sentence, job_title, last_message, look_at

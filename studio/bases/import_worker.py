@@ -45,11 +45,13 @@ def convert(gguf: Path, out: Path, family: str, threads: int) -> str:
     """Write the training form of `gguf` into `out` and return its family.
 
     Raises:
-        BaseModelError: transformers cannot read the file, or its tokenizer is of a kind that was never compared.
+        BaseModelError: transformers cannot read the file, its tokenizer is of a kind that was never compared, or the
+            disk is full.
     """
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     torch.set_num_threads(threads)
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call,unused-ignore]
@@ -66,10 +68,18 @@ def convert(gguf: Path, out: Path, family: str, threads: int) -> str:
             where=gguf.name,
         ) from error
     family = family or _family(architecture, tokenizer)
-    out.mkdir(parents=True, exist_ok=True)
-    _save_tokenizer(tokenizer, architecture, pre, out)
-    _save_model(model, out)
-    _save_chat(model, tokenizer, family, out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _save_tokenizer(tokenizer, architecture, pre, out)
+        _save_model(model, out)
+        _save_chat(model, tokenizer, family, out)
+    except (OSError, SafetensorError) as error:
+        raise BaseModelError(
+            "The training form of this model could not be written.",
+            why=f"{error}.",
+            next_step="Make free space on the disk of the models folder, then start again: what was fetched is kept.",
+            where=gguf.name,
+        ) from error
     return family
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from studio.commands import Command, Context, Exit, whole_number
 from studio.commands.model_names import source_named
 from studio.conversion import ensure_imatrix, estimate_size
-from studio.conversion.gguf_header import read_header
-from studio.conversion.imatrix_making import DEFAULT_TOKENS
-from studio.conversion.quantize import check_possible
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.imatrix.making import DEFAULT_TOKENS
+from studio.conversion.quantization.quantize import check_possible
 from studio.errors import ConfigError
 
 AUTO, NONE = "auto", "none"

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from studio.commands import Command, Context, Exit, table
-from studio.conversion.parity_check import QUESTIONS, TOKENS, FileParity, check_files
+from studio.conversion.parity.check import QUESTIONS, TOKENS, FileParity, check_files
 from studio.conversion.places import IMATRIX_ENDING, gguf_folder, merged_path
 from studio.conversion.service import find_model
 from studio.workspace import Workspace

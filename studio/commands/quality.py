@@ -22,7 +22,7 @@ from studio.conversion import (
     quality_words,
     reference_of,
 )
-from studio.conversion.gguf_header import read_header
+from studio.conversion.formats.gguf_header import read_header
 from studio.conversion.service import profile_named
 
 

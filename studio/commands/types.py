@@ -7,8 +7,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from studio.commands import Command, Context, Exit, table
-from studio.conversion.expected_speed import known_pace, start_speed_measurement
 from studio.conversion.service import profile_named
+from studio.conversion.speed.expected import known_pace, start_speed_measurement
 from studio.errors import StudioError
 from studio.ui.file_quality import shapes_of, type_rows
 from studio.ui.model_types import WINDOWS, TypeLine, base_name, recommendation, recommended, short_list, type_lines

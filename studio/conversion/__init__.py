@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from studio.conversion.converter import GGUFConverter
-    from studio.conversion.fitting import largest_fitting
-    from studio.conversion.held_out import held_out_rows
-    from studio.conversion.imatrix_making import ImatrixReport, make_imatrix
-    from studio.conversion.imatrix_service import ensure_imatrix, known_imatrix, start_imatrix
-    from studio.conversion.lora_gguf import LoraReport, lora_to_gguf
-    from studio.conversion.merge import MergeReport
-    from studio.conversion.optimization import Limits, fit_file, optimize_file, reference_of
+    from studio.conversion.imatrix.making import ImatrixReport, make_imatrix
+    from studio.conversion.imatrix.service import ensure_imatrix, known_imatrix, start_imatrix
+    from studio.conversion.inspection.validation import GGUFReport, inspect_gguf
+    from studio.conversion.merging.lora_gguf import LoraReport, lora_to_gguf
+    from studio.conversion.merging.merge import MergeReport
     from studio.conversion.places import merged_path, quantized_path
     from studio.conversion.playable import (
         PlayableModel,
@@ -27,21 +25,39 @@ if TYPE_CHECKING:
         make_overlay,
         resolve_playable,
     )
-    from studio.conversion.quality import QualityMeter
-    from studio.conversion.quality_records import FileQuality, HeldOutRow
-    from studio.conversion.quality_service import start_optimization, start_quality
-    from studio.conversion.quantization_types import TYPES, quantization_type
-    from studio.conversion.quantize import QuantizeReport, quantize_file
-    from studio.conversion.search import OptimizeReport, quality_words
+    from studio.conversion.quality.held_out import held_out_rows
+    from studio.conversion.quality.meter import QualityMeter
+    from studio.conversion.quality.records import FileQuality, HeldOutRow
+    from studio.conversion.quality.service import start_optimization, start_quality
+    from studio.conversion.quantization.quantize import QuantizeReport, quantize_file
+    from studio.conversion.quantization.sizes import SizeEstimate, estimate_size, estimate_sizes
+    from studio.conversion.quantization.types import TYPES, quantization_type
+    from studio.conversion.search.fitting import largest_fitting
+    from studio.conversion.search.optimization import Limits, fit_file, optimize_file, reference_of
+    from studio.conversion.search.search import OptimizeReport, quality_words
     from studio.conversion.service import ModelFile, find_model, list_models, start_conversion, write_lora
-    from studio.conversion.sizes import SizeEstimate, estimate_size, estimate_sizes
-    from studio.conversion.validation import GGUFReport, inspect_gguf
 
 _MODULES = (
-    "converter", "fitting", "held_out", "imatrix_making", "imatrix_service", "lora_gguf", "merge", "optimization",
-    "places", "playable", "quality", "quality_records", "quality_service", "quantization_types", "quantize",
-    "search", "service", "sizes", "validation",
-)  # fmt: skip
+    "converter",
+    "imatrix.making",
+    "imatrix.service",
+    "inspection.validation",
+    "merging.lora_gguf",
+    "merging.merge",
+    "places",
+    "playable",
+    "quality.held_out",
+    "quality.meter",
+    "quality.records",
+    "quality.service",
+    "quantization.quantize",
+    "quantization.sizes",
+    "quantization.types",
+    "search.fitting",
+    "search.optimization",
+    "search.search",
+    "service",
+)
 
 __all__ = [
     "TYPES",

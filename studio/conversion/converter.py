@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studio.conversion.imatrix_service import ensure_imatrix, known_imatrix
-from studio.conversion.merge import MergeReport, merge_to_gguf
-from studio.conversion.optimization import Limits, fit_file, optimize_file
-from studio.conversion.overrides import Overrides
+from studio.conversion.imatrix.service import ensure_imatrix, known_imatrix
+from studio.conversion.inspection.validation import GGUFReport, inspect_gguf
+from studio.conversion.merging.merge import MergeReport, merge_to_gguf
 from studio.conversion.places import merged_path, quantized_path
-from studio.conversion.quantization_types import quantization_type
-from studio.conversion.quantize import QuantizeReport, quantize_file
-from studio.conversion.search import OptimizeReport, Tell
+from studio.conversion.quantization.overrides import Overrides
+from studio.conversion.quantization.quantize import QuantizeReport, quantize_file
+from studio.conversion.quantization.types import quantization_type
+from studio.conversion.search.optimization import Limits, fit_file, optimize_file
+from studio.conversion.search.search import OptimizeReport, Tell
 from studio.conversion.service import profile_named
 from studio.conversion.sources import find_source
-from studio.conversion.validation import GGUFReport, inspect_gguf
 from studio.workspace import Workspace
 
 
@@ -83,7 +83,7 @@ class GGUFConverter:
         """Make the file of the best measured quality within a limit, beside the unquantized one.
 
         A few candidates (types, and types with single parts finer or coarser) are made and measured on held-out
-        scenarios; the best is kept (`studio.conversion.search`). An importance matrix beside the file is used.
+        scenarios; the best is kept (`studio.conversion.search.search`). An importance matrix beside the file is used.
 
         Args:
             model_path: as for `quantize_model`.

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from studio.conversion.gguf_header import read_header
-from studio.conversion.gguf_stream import ConversionStopped, require_space, write_error
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.formats.gguf_stream import ConversionStopped, require_space, write_error
+from studio.conversion.inspection.validation import GGUFReport, inspect_gguf
 from studio.conversion.places import gguf_folder
-from studio.conversion.validation import GGUFReport, inspect_gguf
 from studio.errors import ConversionError, WorkspaceError
 from studio.jobs import Job, Worker, launch
 from studio.workspace import Workspace, atomic_write, atomic_writer, safe_name

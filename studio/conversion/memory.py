@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from studio.conversion.families import GGUF_EMBEDDING
-from studio.conversion.gguf_header import GGUFHeader, aligned
+from studio.conversion.formats.gguf_header import GGUFHeader, aligned
 from studio.conversion.metadata import TOKENS
 
 BATCH_TOKENS = 256

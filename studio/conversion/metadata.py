@@ -9,11 +9,11 @@ from gguf.constants import MODEL_ARCH_NAMES
 
 from studio import __version__
 from studio.bases import BaseModel
-from studio.conversion.adapter import LoraAdapter
 from studio.conversion.families import Checkpoint
-from studio.conversion.gguf_header import GGUFHeader, Scalar, read_header
-from studio.conversion.gguf_stream import TypedValue, copied
-from studio.conversion.hyperparameters import hyperparameters
+from studio.conversion.formats.gguf_header import GGUFHeader, Scalar, read_header
+from studio.conversion.formats.gguf_stream import TypedValue, copied
+from studio.conversion.merging.adapter import LoraAdapter
+from studio.conversion.merging.hyperparameters import hyperparameters
 from studio.errors import ConversionError
 from studio.workspace import sha256_file
 
@@ -22,6 +22,7 @@ BASE_FAMILY = "studio.base.family"
 BASE_NAME, BASE_SHA256 = "studio.base.name", "studio.base.sha256"
 ADAPTER, PARENT_ADAPTER = "studio.adapter.sha256", "studio.parent_adapter.sha256"
 RUN = "studio.run"
+STUDIO_VERSION = "studio.version"
 PARENT_KEYS = {
     BASE_SHA256: "base",
     ADAPTER: "adapter",
@@ -85,7 +86,7 @@ def model_metadata(
 def provenance_values(base: BaseModel, adapter: LoraAdapter | None) -> dict[str, Scalar]:
     """The keys that name the parents of a file, `studio.*`; unknown ones are left out."""
     values: dict[str, Scalar] = {
-        "studio.version": __version__,
+        STUDIO_VERSION: __version__,
         BASE_NAME: base.name,
         BASE_SHA256: base.fingerprint,
         BASE_FAMILY: base.family,

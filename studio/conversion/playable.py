@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.bases import BaseModel, get_base
-from studio.conversion.adapter import CONFIG_FILE, WEIGHTS_FILE, LoraAdapter
-from studio.conversion.gguf_header import read_header
-from studio.conversion.lora_gguf import lora_to_gguf
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.merging.adapter import CONFIG_FILE, WEIGHTS_FILE, LoraAdapter
+from studio.conversion.merging.lora_gguf import lora_to_gguf
 from studio.conversion.metadata import BASE_NAME
 from studio.conversion.places import LORA_ENDING, overlay_folder
 from studio.conversion.service import find_model

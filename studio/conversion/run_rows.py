@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from studio.conversion.gguf_header import GGUFHeader
+from studio.conversion.formats.gguf_header import GGUFHeader
 from studio.conversion.metadata import PARENT_KEYS
 from studio.errors import ConversionError
 from studio.workspace import Workspace

@@ -13,16 +13,16 @@ from pydantic import BaseModel, JsonValue
 
 from studio.bases import list_bases
 from studio.config import OptimizationProfile, load_profiles
-from studio.conversion.fitting import GIGABYTE, largest_fitting
-from studio.conversion.gguf_stream import ConversionStopped, ProgressCallback
-from studio.conversion.imatrix_service import ensure_imatrix
-from studio.conversion.lora_gguf import LoraReport, lora_to_gguf
-from studio.conversion.merge import merge_to_gguf
+from studio.conversion.formats.gguf_stream import ConversionStopped, ProgressCallback
+from studio.conversion.imatrix.service import ensure_imatrix
+from studio.conversion.merged import current_merged
+from studio.conversion.merging.lora_gguf import LoraReport, lora_to_gguf
 from studio.conversion.places import NO_MODELS, lora_path, merged_path, quantized_path
-from studio.conversion.quantization_types import quantization_type
-from studio.conversion.quantize import QuantizeReport, quantize_file
-from studio.conversion.search import TRIAL_ENDING
-from studio.conversion.sizes import estimate_size
+from studio.conversion.quantization.quantize import QuantizeReport, quantize_file
+from studio.conversion.quantization.sizes import estimate_size
+from studio.conversion.quantization.types import quantization_type
+from studio.conversion.search.fitting import GIGABYTE, largest_fitting
+from studio.conversion.search.search import TRIAL_ENDING
 from studio.conversion.sources import find_source, run_adapter
 from studio.errors import ConfigError, ConversionError
 from studio.jobs import Job, Worker, launch
@@ -173,13 +173,12 @@ class _Conversion:
         self._limit = int(order.size_limit_gb * GIGABYTE)
 
     def run(self) -> ConversionResult:
-        source = find_source(self._workspace, run_adapter(self._workspace, self._order.run).parent)
-        merged = merged_path(self._workspace, self._order.run)
-        sweep_leftovers(merged.parent)
-        self._worker.message(f"Merging {self._order.run} into {source.base.name} ...")
-        merge_to_gguf(
-            source.base, source.adapter, merged, progress=self._reporter(0, _MERGED), stop=self._worker.stop_requested
-        )
+        sweep_leftovers(merged_path(self._workspace, self._order.run).parent)
+        self._worker.message(f"Merging {self._order.run} into its base model, unless that was done before ...")
+        merged = current_merged(
+            self._workspace, self._order.run,
+            progress=self._reporter(0, _MERGED), stop=self._worker.stop_requested,
+        )  # fmt: skip
         type_name = self._type_for(merged)
         if type_name == _MERGED_TYPE:  # that is what was just written
             size = merged.stat().st_size

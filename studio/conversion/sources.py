@@ -8,7 +8,7 @@ from pathlib import Path
 
 from studio.bases import BaseModel, get_base
 from studio.config import TrainingConfig, load_settings, settings_digest
-from studio.conversion.adapter import CONFIG_FILE, WEIGHTS_FILE, LoraAdapter, read_adapter
+from studio.conversion.merging.adapter import CONFIG_FILE, WEIGHTS_FILE, LoraAdapter, read_adapter
 from studio.errors import ConversionError
 from studio.workspace import Workspace, safe_name
 

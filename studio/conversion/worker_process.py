@@ -18,7 +18,7 @@ from typing import IO, TypeAlias, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from studio.conversion.gguf_stream import ConversionStopped, ProgressCallback, StopCallback
+from studio.conversion.formats.gguf_stream import ConversionStopped, ProgressCallback, StopCallback
 from studio.errors import ConversionError, StudioError
 from studio.workspace import PROJECT_ROOT
 

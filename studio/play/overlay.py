@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studio.conversion.gguf_header import GGUFHeader, read_header
-from studio.conversion.lora_gguf import BASE_FILE_HASH
+from studio.conversion.formats.gguf_header import GGUFHeader, read_header
+from studio.conversion.merging.lora_gguf import BASE_FILE_HASH
 from studio.conversion.metadata import ADAPTER, BASE_NAME, BASE_SHA256
 from studio.errors import ConversionError, PlayError
 from studio.play.protocol import AdapterInfo, HostInfo

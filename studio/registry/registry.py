@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from studio.conversion.gguf_header import read_header
+from studio.conversion.formats.gguf_header import read_header
 from studio.conversion.metadata import PARENT_KEYS
 from studio.registry import records
 from studio.registry.database import registry_database

@@ -1,6 +1,6 @@
 """Every quantization type of a run in one table: its exact size, and what was measured of the file once it is made.
 
-Quality comes from `studio.conversion.quality`, the share of right requests for dice from report cards, the speed from
+Quality comes from `conversion.quality`, the share of right requests for dice from report cards, the speed from
 benchmarks: each is shown only if it was measured of this very file (its SHA-256).
 """
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.bases import find_base
-from studio.conversion.gguf_header import GGUFHeader, read_header
+from studio.conversion.formats.gguf_header import GGUFHeader, read_header
 from studio.conversion.places import NO_MODELS, gguf_folder, merged_path
-from studio.conversion.quality_records import FileQuality, file_digest, known_qualities
-from studio.conversion.quantization_types import file_type_name
-from studio.conversion.sizes import SizeEstimate, estimate_sizes
+from studio.conversion.quality.records import FileQuality, file_digest, known_qualities
+from studio.conversion.quantization.sizes import SizeEstimate, estimate_sizes
+from studio.conversion.quantization.types import file_type_name
 from studio.conversion.sources import find_source, run_adapter
 from studio.errors import ConversionError, EvaluationError, JobError
 from studio.jobs import Job

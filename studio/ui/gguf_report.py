@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from studio.conversion import GGUFReport
-from studio.conversion.validation import Check
+from studio.conversion.inspection.validation import Check
 from studio.ui.wording import printable, size
 
 _WORDS = {

@@ -8,7 +8,7 @@ from html import escape
 from typing import Literal
 
 from studio.bases import list_bases
-from studio.conversion.gguf_header import read_header
+from studio.conversion.formats.gguf_header import read_header
 from studio.conversion.sources import find_source
 from studio.errors import ConversionError, StudioError
 from studio.jobs import JobState

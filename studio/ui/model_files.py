@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.conversion.gguf_header import read_header, type_names
+from studio.conversion.formats.gguf_header import read_header, type_names
 from studio.conversion.metadata import PARENT_KEYS
 from studio.workspace import sha256_file
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studio.config import OptimizationProfile
-from studio.conversion.expected_speed import DecodingPace, expected_tokens_per_second, speed_of_file
-from studio.conversion.fitting import GIGABYTE
-from studio.conversion.gguf_header import GGUFHeader, read_header
+from studio.conversion.formats.gguf_header import GGUFHeader, read_header
 from studio.conversion.memory import memory_needed
 from studio.conversion.metadata import BASE_NAME
-from studio.conversion.quantization_types import TYPES
+from studio.conversion.quantization.types import TYPES
+from studio.conversion.search.fitting import GIGABYTE
+from studio.conversion.speed.expected import DecodingPace, expected_tokens_per_second, speed_of_file
 from studio.machine import GIB
 from studio.ui.file_quality import TypeRow
 from studio.ui.wording import count, size

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.conversion.adapter import WEIGHTS_FILE
+from studio.conversion.merging.adapter import WEIGHTS_FILE
 from studio.conversion.playable import adapter_folders
 from studio.conversion.service import ModelFile, list_models
 from studio.conversion.sources import ADAPTER_FOLDER

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.conversion.gguf_header import GGUFHeader, read_header
+from studio.conversion.formats.gguf_header import GGUFHeader, read_header
 from studio.errors import ConversionError, EvaluationError
 from studio.validation import cactus_file, cactus_text
 from studio.validation.cactus_row import CactusCheck, fail, not_measured

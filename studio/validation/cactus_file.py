@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from studio.conversion.gguf_header import GGUFHeader, TensorInfo, type_names
+from studio.conversion.formats.gguf_header import GGUFHeader, TensorInfo, type_names
 from studio.validation.cactus_row import CactusCheck, fail, good, warn
 
 OLD, NEW = "0.2.11", "2.2.2"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from jinja2 import TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from studio.conversion.gguf_header import GGUFHeader
+from studio.conversion.formats.gguf_header import GGUFHeader
 from studio.errors import ConversionError
 from studio.validation.cactus_file import OLD
 from studio.validation.cactus_row import CactusCheck, fail, good, not_measured, warn

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from studio.conversion.gguf_header import read_header
-from studio.conversion.quantization_types import file_type_name
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.quantization.types import file_type_name
 from studio.errors import EvaluationError
 from studio.metrics import Comparison, Summary, TurnCase, TurnVerdict, compare, judge_turn, summarize
 from studio.play import HostInfo

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio.conversion.metadata import ADAPTER, BASE_NAME, BASE_SHA256, PARENT_ADAPTER, RUN
-from studio.conversion.quantization_types import TYPES
+from studio.conversion.quantization.types import TYPES
 from studio.metrics import Figure
 from studio.validation.card import REPORT_FILE, ModelResult, ModelStamp, ReportCard, load_report
 from studio.validation.headline import Tone, verdict

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from studio.bases import (
     list_bases,
 )
 from studio.errors import BaseModelError, WorkspaceError
-from studio.workspace import Workspace, sha256_file
+from studio.workspace import PROJECT_ROOT, Workspace, sha256_file
 from tests.bases.registry import Registry, build_wheel
 
 
@@ -176,3 +178,35 @@ def test_a_damaged_manifest_is_a_clear_error(workspace: Workspace) -> None:
     with pytest.raises(BaseModelError) as caught:
         get_base(workspace, "smollm2-135m-instruct")
     assert caught.value.where == str(path)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from studio.bases import import_gguf
+from studio.errors import BaseModelError
+from studio.workspace import Workspace
+resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+try:
+    import_gguf(Workspace(Path(sys.argv[1])), Path(sys.argv[2]), "mine")
+except BaseModelError as error:
+    print(error.what, error.why, error.next_step)
+else:
+    raise SystemExit("it was not refused")
+"""
+
+
+@pytest.mark.slow
+def test_a_full_disk_while_a_gguf_becomes_a_base_leaves_no_base_and_says_so(
+    empty_workspace: Workspace, smollm2: BaseModel
+) -> None:
+    assert smollm2.gguf is not None
+    before = sha256_file(smollm2.gguf)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(empty_workspace.root), str(smollm2.gguf)],
+        cwd=PROJECT_ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "space" in done.stdout
+    assert find_base(empty_workspace, "mine") is None
+    assert sha256_file(smollm2.gguf) == before

@@ -26,8 +26,8 @@ from studio.bases.llama_converter import (
 )
 from studio.bases.progress import ImportProgress, ignore_progress
 from studio.bases.same_tokens import check_same_tokens
-from studio.conversion.gguf_header import read_header
-from studio.conversion.validation import inspect_gguf
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.inspection.validation import inspect_gguf
 from studio.errors import BaseModelError
 from studio.workspace import PROJECT_ROOT, Workspace
 

@@ -14,9 +14,9 @@ import pytest
 
 from studio.bases import BaseModel
 from studio.bases.disk import link_or_copy
-from studio.conversion.adapter import read_adapter
-from studio.conversion.lora_gguf import LoraType, lora_to_gguf
-from studio.conversion.merge import merge_to_gguf
+from studio.conversion.merging.adapter import read_adapter
+from studio.conversion.merging.lora_gguf import LoraType, lora_to_gguf
+from studio.conversion.merging.merge import merge_to_gguf
 from studio.workspace import Workspace, sha256_file
 
 MAKER = Path(__file__).with_name("make_adapter.py")

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import llama_cpp
 
-from studio.conversion import estimate_size, quantize_worker
-from studio.conversion.imatrix import read_imatrix
-from studio.conversion.quantization_types import TYPES
+from studio.conversion import estimate_size
+from studio.conversion.imatrix.matrix import read_imatrix
+from studio.conversion.quantization import quantize_worker
+from studio.conversion.quantization.types import TYPES
 
 _NAMED = re.compile(r"\[ *\d+/ *\d+\] (\S+) +- .* type = +(\S+), ")
 _BECOMES = re.compile(r"size = .* -> .* MiB \((\S+)\)")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from studio.conversion import GGUFConverter, estimate_sizes
-from studio.conversion.gguf_header import read_header
-from studio.conversion.quantize import quantize_file
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.quantization.quantize import quantize_file
 from studio.errors import ConversionError
 from studio.workspace import Workspace, sha256_file
 from tests.conversion.conftest import Bench

@@ -9,7 +9,8 @@ import pytest
 from gguf.constants import GGMLQuantizationType as Kind
 
 from studio.bases import BaseModel
-from studio.conversion.expected_speed import (
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.speed.expected import (
     WORKING_SET,
     bytes_per_token,
     known_pace,
@@ -18,9 +19,8 @@ from studio.conversion.expected_speed import (
     speed_of_file,
     start_speed_measurement,
 )
-from studio.conversion.expected_speed_worker import matrices
-from studio.conversion.gguf_header import read_header
-from studio.conversion.matrix_speed import Matrix
+from studio.conversion.speed.matrices import Matrix
+from studio.conversion.speed.worker import matrices
 from studio.jobs import Job
 from studio.workspace import PROJECT_ROOT, Workspace
 from tests.conversion.conftest import Bench
@@ -53,7 +53,7 @@ def test_every_type_is_multiplied_in_the_layout_that_llama_cpp_would_choose() ->
     """In a process of its own: a wrong call of ggml would end this one."""
     program = (
         "from gguf.constants import GGMLQuantizationType as Kind\n"
-        "from studio.conversion.matrix_speed import Matrix, MatrixBench\n"
+        "from studio.conversion.speed.matrices import Matrix, MatrixBench\n"
         "kinds = [one for one in Kind if one.name[0] in 'FQBT' or one.name.startswith('IQ')]\n"
         "usable = [one for one in kinds if one.name not in ('F64', 'Q8_1', 'Q8_K', 'MXFP4', 'NVFP4', 'Q1_0')]\n"
         "with MatrixBench(2) as bench:\n"

@@ -13,11 +13,11 @@ from gguf.constants import GGUFValueType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from studio.conversion.gguf_header import GGUFHeader, read_header
-from studio.conversion.gguf_stream import TensorSource, TypedValue, encode_header, write_gguf
-from studio.conversion.safetensors_file import read_tensors
-from studio.conversion.sizes import estimate_sizes
-from studio.conversion.validation import metadata_faults, structure_faults, tensor_groups
+from studio.conversion.formats.gguf_header import GGUFHeader, read_header
+from studio.conversion.formats.gguf_stream import TensorSource, TypedValue, encode_header, write_gguf
+from studio.conversion.formats.safetensors_file import read_tensors
+from studio.conversion.inspection.validation import metadata_faults, structure_faults, tensor_groups
+from studio.conversion.quantization.sizes import estimate_sizes
 from studio.errors import ConversionError
 
 METADATA = {

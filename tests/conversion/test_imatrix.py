@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.conversion import quantize_file
-from studio.conversion.gguf_header import read_header
-from studio.conversion.gguf_stream import ConversionStopped
-from studio.conversion.imatrix import IMATRIX_SHA256, Activations, ImportanceMatrix, read_imatrix, write_imatrix
-from studio.conversion.imatrix_making import choose_rows, make_imatrix, texts_sha256
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.formats.gguf_stream import ConversionStopped
+from studio.conversion.imatrix.making import choose_rows, make_imatrix, texts_sha256
+from studio.conversion.imatrix.matrix import IMATRIX_SHA256, Activations, ImportanceMatrix, read_imatrix, write_imatrix
 from studio.errors import ConversionError
 from studio.workspace import sha256_file
 from tests.conversion.conftest import Bench

@@ -12,9 +12,9 @@ import pytest
 
 from studio import cli
 from studio.conversion import GGUFConverter, known_imatrix, list_models, merged_path, start_imatrix
-from studio.conversion.gguf_header import GGUFHeader, read_header, type_names
-from studio.conversion.imatrix import IMATRIX_SHA256, read_imatrix
-from studio.conversion.imatrix_texts import imatrix_texts
+from studio.conversion.formats.gguf_header import GGUFHeader, read_header, type_names
+from studio.conversion.imatrix.matrix import IMATRIX_SHA256, read_imatrix
+from studio.conversion.imatrix.texts import imatrix_texts
 from studio.dataset.rows_store import SCHEMA, write_rows
 from studio.errors import ConversionError
 from studio.workspace import PROJECT_ROOT, Workspace, sha256_file

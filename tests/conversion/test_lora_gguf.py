@@ -13,14 +13,14 @@ from safetensors.numpy import save_file
 
 from studio.bases import BaseModel
 from studio.config import TrainingConfig, settings_digest
-from studio.conversion.adapter import LoraPair, read_adapter
 from studio.conversion.families import EMBEDDING, permute_rotary, read_checkpoint
-from studio.conversion.gguf_header import read_header
-from studio.conversion.gguf_stream import ConversionStopped
-from studio.conversion.lora_gguf import BASE_FILE_HASH, LoraType, common_alpha, lora_to_gguf
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.formats.gguf_stream import ConversionStopped
+from studio.conversion.formats.safetensors_file import StoredTensor, read_index
+from studio.conversion.merging.adapter import LoraPair, read_adapter
+from studio.conversion.merging.lora_gguf import BASE_FILE_HASH, LoraType, common_alpha, lora_to_gguf
 from studio.conversion.metadata import PARENT_KEYS
 from studio.conversion.playable import make_overlay
-from studio.conversion.safetensors_file import StoredTensor, read_index
 from studio.errors import ConversionError
 from studio.workspace import Workspace, sha256_file
 from tests.adapters import put_checkpoint, write_adapter

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from studio.bases import BaseModel
-from studio.conversion.gguf_header import GGUFHeader, read_header
+from studio.conversion.formats.gguf_header import GGUFHeader, read_header
 from studio.conversion.memory import BATCH_TOKENS, MemoryNeed, memory_needed, memory_parts
 from studio.workspace import PROJECT_ROOT
 

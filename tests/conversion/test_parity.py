@@ -24,15 +24,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.conversion.adapter import read_adapter
 from studio.conversion.families import read_checkpoint
-from studio.conversion.gguf_header import read_header
-from studio.conversion.merge import merge_to_gguf
-from studio.conversion.parity import ParityReference, ParityReport, compare_with, make_reference
-from studio.conversion.parity_check import verdict
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.merging.adapter import read_adapter
+from studio.conversion.merging.merge import merge_to_gguf
+from studio.conversion.parity.check import verdict
+from studio.conversion.parity.comparison import ParityReference, ParityReport, compare_with, make_reference
 from studio.conversion.places import merged_path
-from studio.conversion.quantization_types import file_type_name
-from studio.conversion.quantize import quantize_file
+from studio.conversion.quantization.quantize import quantize_file
+from studio.conversion.quantization.types import file_type_name
 from studio.conversion.service import write_lora
 from studio.conversion.sources import find_source
 from studio.workspace import PROJECT_ROOT, Workspace

@@ -9,7 +9,7 @@ import pytest
 
 from studio.bases import BaseModel
 from studio.conversion import PlayableModel, adapter_folders, list_models, playable, resolve_playable, write_lora
-from studio.conversion.gguf_header import read_header
+from studio.conversion.formats.gguf_header import read_header
 from studio.errors import ConversionError
 from studio.workspace import Workspace
 from tests.adapters import put_checkpoint, write_adapter

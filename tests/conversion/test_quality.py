@@ -15,13 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from studio.conversion.divergence import kl_divergence, log_softmax
-from studio.conversion.gguf_header import GGUFHeader, read_header
-from studio.conversion.gguf_stream import ConversionStopped
-from studio.conversion.held_out import MAX_TOKENS, held_out_files, held_out_rows, shortened
-from studio.conversion.optimization import reference_of
-from studio.conversion.quality import KEPT_REFERENCES, QualityMeter
-from studio.conversion.quality_records import (
+from studio.conversion.formats.gguf_header import GGUFHeader, read_header
+from studio.conversion.formats.gguf_stream import ConversionStopped
+from studio.conversion.quality.divergence import kl_divergence, log_softmax
+from studio.conversion.quality.held_out import MAX_TOKENS, held_out_files, held_out_rows, shortened
+from studio.conversion.quality.meter import KEPT_REFERENCES, QualityMeter
+from studio.conversion.quality.records import (
     FileQuality,
     HeldOutRow,
     find_quality,
@@ -30,7 +29,8 @@ from studio.conversion.quality_records import (
     rows_digest,
     save_quality,
 )
-from studio.conversion.quantize import quantize_file
+from studio.conversion.quantization.quantize import quantize_file
+from studio.conversion.search.optimization import reference_of
 from studio.errors import ConversionError
 from studio.workspace import PROJECT_ROOT, Workspace
 from tests.conversion.conftest import Bench, link_base

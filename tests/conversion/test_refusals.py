@@ -14,11 +14,11 @@ from safetensors.numpy import save_file
 
 from studio.bases import BaseModel
 from studio.bases.manifest import record_files, write_manifest
-from studio.conversion.adapter import check_config, read_adapter
 from studio.conversion.families import EMBEDDING
-from studio.conversion.lora_gguf import lora_to_gguf
-from studio.conversion.merge import merge_to_gguf, rounded
-from studio.conversion.safetensors_file import read_index
+from studio.conversion.formats.safetensors_file import read_index
+from studio.conversion.merging.adapter import check_config, read_adapter
+from studio.conversion.merging.lora_gguf import lora_to_gguf
+from studio.conversion.merging.merge import merge_to_gguf, rounded
 from studio.conversion.sources import find_source
 from studio.errors import ConversionError
 from studio.workspace import Workspace, sha256_file

@@ -10,15 +10,15 @@ import pytest
 
 from studio.config import QualityFloor, load_profiles
 from studio.conversion import GGUFConverter, list_models, start_optimization, start_quality
-from studio.conversion.candidates import NOISE, Candidate, candidates, exact_size
-from studio.conversion.fitting import choosable, size_within_memory
-from studio.conversion.gguf_header import GGUFHeader, read_header
-from studio.conversion.gguf_stream import ConversionStopped
+from studio.conversion.formats.gguf_header import GGUFHeader, read_header
+from studio.conversion.formats.gguf_stream import ConversionStopped
 from studio.conversion.memory import memory_needed
-from studio.conversion.optimization import Limits
-from studio.conversion.quality import QualityMeter
-from studio.conversion.quality_records import FileQuality, HeldOutRow, known_qualities
-from studio.conversion.search import OptimizeReport, Search, floor_faults, promising
+from studio.conversion.quality.meter import QualityMeter
+from studio.conversion.quality.records import FileQuality, HeldOutRow, known_qualities
+from studio.conversion.search.candidates import NOISE, Candidate, candidates, exact_size
+from studio.conversion.search.fitting import choosable, size_within_memory
+from studio.conversion.search.optimization import Limits
+from studio.conversion.search.search import OptimizeReport, Search, floor_faults, promising
 from studio.errors import ConversionError
 from studio.jobs import Job, MessageEvent
 from studio.workspace import Workspace, sha256_file

@@ -14,7 +14,7 @@ import pytest
 
 from studio.cli import main
 from studio.conversion import list_models, start_conversion
-from studio.conversion.gguf_header import read_header
+from studio.conversion.formats.gguf_header import read_header
 from studio.errors import ConfigError, ConversionError, WorkspaceError
 from studio.jobs import Job, MessageEvent
 from studio.workspace import PROJECT_ROOT, Workspace, sha256_file

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from studio.conversion.fitting import GIGABYTE, choosable, largest_fitting
-from studio.conversion.gguf_header import read_header, type_names
-from studio.conversion.quantization_types import quantization_type, tensor_kinds
-from studio.conversion.quantize import quantize_file
-from studio.conversion.sizes import estimate_size, estimate_sizes
+from studio.conversion.formats.gguf_header import read_header, type_names
+from studio.conversion.quantization.quantize import quantize_file
+from studio.conversion.quantization.sizes import estimate_size, estimate_sizes
+from studio.conversion.quantization.types import quantization_type, tensor_kinds
+from studio.conversion.search.fitting import GIGABYTE, choosable, largest_fitting
 from studio.errors import ConversionError
 from tests.conversion.conftest import Bench
 

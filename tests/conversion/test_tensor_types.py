@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from studio.conversion import estimate_size, quantize_file
-from studio.conversion.gguf_header import read_header, type_names
-from studio.conversion.imatrix import Activations, ImportanceMatrix, write_imatrix
-from studio.conversion.overrides import override_kinds
-from studio.conversion.quantization_types import TYPES, overridden_kinds, tensor_kinds
+from studio.conversion.formats.gguf_header import read_header, type_names
+from studio.conversion.imatrix.matrix import Activations, ImportanceMatrix, write_imatrix
+from studio.conversion.quantization.overrides import override_kinds
+from studio.conversion.quantization.types import TYPES, overridden_kinds, tensor_kinds
 from studio.errors import ConversionError
 from tests.conversion.conftest import Bench
 from tests.conversion.tiny_gguf import write_tiny_gguf

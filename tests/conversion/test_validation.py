@@ -14,11 +14,11 @@ from gguf.constants import GGUFValueType
 
 from benchmarks.spoilt_files import METADATA, TOKENS, TYPES, spoilt, texts, write_whole
 from studio.bases import BaseModel
-from studio.conversion.gguf_header import read_header
-from studio.conversion.gguf_stream import TypedValue
-from studio.conversion.template_worker import TemplateRequest, render_template
-from studio.conversion.tokenizer_check import MERGES, SCORES, TOKEN_TYPES, tokenizer_faults
-from studio.conversion.validation import Check, CheckName, GGUFReport, inspect_gguf, static_checks
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.formats.gguf_stream import TypedValue
+from studio.conversion.inspection.template_worker import TemplateRequest, render_template
+from studio.conversion.inspection.tokenizer import MERGES, SCORES, TOKEN_TYPES, tokenizer_faults
+from studio.conversion.inspection.validation import Check, CheckName, GGUFReport, inspect_gguf, static_checks
 from studio.errors import ConversionError
 
 NAMES = ["structure", "metadata", "tokenizer", "chat_template", "runs"]
@@ -190,7 +190,7 @@ def test_a_template_that_reaches_for_python_or_cannot_work_is_refused(template: 
 def test_a_template_without_end_or_measure_harms_its_worker_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str, patience: float, told: str
 ) -> None:
-    monkeypatch.setattr("studio.conversion.validation.TEMPLATE_SECONDS", patience)
+    monkeypatch.setattr("studio.conversion.inspection.validation.TEMPLATE_SECONDS", patience)
     check = template_report(write_whole(tmp_path / "m.gguf", foreign(template))).check("chat_template")
     assert not check.passed
     assert told in check.detail

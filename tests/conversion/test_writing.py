@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from studio.conversion.adapter import read_adapter
-from studio.conversion.gguf_header import read_header
-from studio.conversion.gguf_stream import ConversionStopped
-from studio.conversion.merge import merge_to_gguf
-from studio.conversion.quantize import quantize_file
+from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.formats.gguf_stream import ConversionStopped
+from studio.conversion.merging.adapter import read_adapter
+from studio.conversion.merging.merge import merge_to_gguf
+from studio.conversion.quantization.quantize import quantize_file
 from studio.workspace import PROJECT_ROOT
 from tests.conversion.conftest import Bench
 
@@ -25,11 +25,11 @@ PRELUDE = """
 import os, resource, sys
 from pathlib import Path
 from studio.bases import BaseModel
-from studio.conversion.adapter import read_adapter
-from studio.conversion.lora_gguf import lora_to_gguf
-from studio.conversion.merge import merge_to_gguf
-from studio.conversion.quantize import quantize_file
-from studio.conversion.sizes import estimate_size
+from studio.conversion.merging.adapter import read_adapter
+from studio.conversion.merging.lora_gguf import lora_to_gguf
+from studio.conversion.merging.merge import merge_to_gguf
+from studio.conversion.quantization.quantize import quantize_file
+from studio.conversion.quantization.sizes import estimate_size
 from studio.errors import ConversionError
 base, adapter, source, target = (Path(one) for one in sys.argv[1:])
 def merge(path):
@@ -123,9 +123,10 @@ def open_bench(bench: Bench) -> Iterator[Path]:
 
 def test_a_read_only_folder_is_told_and_keeps_the_old_file(bench: Bench, open_bench: Path) -> None:
     target = open_bench / "out" / "model.gguf"
-    program = READ_ONLY + "from studio.conversion.gguf_stream import write_gguf\n"
+    program = READ_ONLY + "from studio.conversion.formats.gguf_stream import write_gguf\n"
     program += "metadata = {'general.architecture': 'llama'}\nrefused(lambda: write_gguf(target, metadata, []))\n"
-    program += "from studio.conversion.quantize import _partial_path\nrefused(lambda: _partial_path(target))"
+    program += "from studio.conversion.quantization.quantize import _partial_path\n"
+    program += "refused(lambda: _partial_path(target))"
     said = run(bench, program, target)
     assert said.count("Permission denied") == 2
     target.parent.chmod(0o755)

@@ -9,7 +9,7 @@ import numpy as np
 from gguf.constants import GGMLQuantizationType as Kind
 from gguf.constants import GGUFValueType
 
-from studio.conversion.gguf_stream import TensorSource, TypedValue, write_gguf
+from studio.conversion.formats.gguf_stream import TensorSource, TypedValue, write_gguf
 
 VOCABULARY = 128
 

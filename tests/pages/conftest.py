@@ -13,7 +13,7 @@ import pytest
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 
-from pages.parts.chat import host_pool
+from pages.parts.play_hosts import host_pool
 from studio.bases import BaseModel
 from studio.config import TrainingConfig, save_settings
 from studio.jobs import EvaluationEvent, Event, EventLog, JobState, Progress, Status, StepEvent

@@ -11,9 +11,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from studio.bases import BaseModel
-from studio.conversion.expected_speed import SPEED_FILE, DecodingPace, speed_folder
 from studio.conversion.places import gguf_folder
-from studio.conversion.quality_records import FileQuality, save_quality
+from studio.conversion.quality.records import FileQuality, save_quality
+from studio.conversion.speed.expected import SPEED_FILE, DecodingPace, speed_folder
 from studio.jobs import JobState, list_jobs
 from studio.jobs.state import save_state
 from studio.machine import look

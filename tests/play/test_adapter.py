@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from studio.bases import BaseModel
-from studio.conversion.adapter import read_adapter
-from studio.conversion.gguf_stream import TensorSource, write_gguf
-from studio.conversion.lora_gguf import BASE_FILE_HASH, lora_to_gguf
+from studio.conversion.formats.gguf_stream import TensorSource, write_gguf
+from studio.conversion.merging.adapter import read_adapter
+from studio.conversion.merging.lora_gguf import BASE_FILE_HASH, lora_to_gguf
 from studio.errors import PlayError
 from studio.play import HostInfo, HostOptions, HostPool, ModelHost, ModelStamp, Sampling, Token
 from studio.play.overlay import check_base

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from studio.bases import BaseModel
-from studio.conversion.merge import merge_to_gguf
+from studio.conversion.merging.merge import merge_to_gguf
 from studio.conversion.places import merged_path, quantized_path
-from studio.conversion.quality_records import FileQuality, save_quality
-from studio.conversion.quantization_types import TYPES
-from studio.conversion.quantize import quantize_file
-from studio.conversion.sizes import estimate_size
+from studio.conversion.quality.records import FileQuality, save_quality
+from studio.conversion.quantization.quantize import quantize_file
+from studio.conversion.quantization.sizes import estimate_size
+from studio.conversion.quantization.types import TYPES
 from studio.errors import ConversionError
 from studio.jobs import JobState
 from studio.jobs.state import save_state

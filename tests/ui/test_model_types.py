@@ -9,9 +9,9 @@ import pytest
 
 from studio.bases import BaseModel
 from studio.config import OptimizationProfile, load_profiles
-from studio.conversion.expected_speed import DecodingPace, possible_kinds
-from studio.conversion.gguf_header import GGUFHeader, read_header
-from studio.conversion.sizes import estimate_sizes
+from studio.conversion.formats.gguf_header import GGUFHeader, read_header
+from studio.conversion.quantization.sizes import estimate_sizes
+from studio.conversion.speed.expected import DecodingPace, possible_kinds
 from studio.ui.file_quality import TypeRow
 from studio.ui.frontier_chart import LOSSES, frontier_chart
 from studio.ui.model_types import (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio.bases import BaseModel
-from studio.conversion.gguf_header import read_header
+from studio.conversion.formats.gguf_header import read_header
 from studio.metrics import TurnCase
 from studio.scenarios import Vocabulary, load_vocabulary
 from studio.validation import EvaluationSettings, ModelStamp, ReportCard

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from studio.bases import load_template
-from studio.conversion.gguf_header import read_header
+from studio.conversion.formats.gguf_header import read_header
 from studio.errors import EvaluationError
 from studio.validation.cactus import CactusReport, check_cactus
 from studio.validation.cactus_text import LONGEST_TEMPLATE, TEMPLATE, check_template_syntax

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio.bases import BaseModel
-from studio.conversion.adapter import LoraAdapter, Provenance
+from studio.conversion.merging.adapter import LoraAdapter, Provenance
 from studio.conversion.metadata import ADAPTER, BASE_NAME, PARENT_ADAPTER, RUN, provenance_values
 from studio.errors import EvaluationError, JobError, StudioError
 from studio.jobs import JobState, Status

@@ -1,0 +1,1 @@
+"""Importance matrices: which weights matter most for the user's own scenarios."""

@@ -1,0 +1,1 @@
+"""Look into a GGUF file that nobody vouches for: structure, vocabulary, template, and a first reply."""

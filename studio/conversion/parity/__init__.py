@@ -1,0 +1,1 @@
+"""Proof that a GGUF file is the trained model: its tokens and logits against transformers."""

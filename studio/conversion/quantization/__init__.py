@@ -1,0 +1,1 @@
+"""The quantization types: what each tensor gets, how large the file becomes, and making it."""

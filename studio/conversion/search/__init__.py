@@ -1,0 +1,1 @@
+"""The best file within limits of size and memory."""

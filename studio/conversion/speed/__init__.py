@@ -1,0 +1,1 @@
+"""How fast a file that nobody has made yet will write on this machine."""
