@@ -38,7 +38,7 @@ _LOGIT_COPIES = 3
 """At the start of the backward pass: the kept logits, their log-softmax, and its gradient."""
 _SLACK = 0.52
 """What the allocator holds and cannot reuse, as a share of the activations, as measured; logits are large enough to be
-given back whole."""
+given back whole, and DoRA's outputs find their place in what the others left."""
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 _SAME_INPUT = {**dict.fromkeys(("q_proj", "k_proj", "v_proj"), "qkv"), **dict.fromkeys(("gate_proj", "up_proj"), "up")}
 """Layers that read the same tensor, which is kept once for all of them."""
@@ -137,7 +137,7 @@ def estimate_memory(
         optimizer=2 * adapter,
         activations=kept,
         logits=logits,
-        slack=int(_SLACK * kept),
+        slack=int(_SLACK * (kept - config.batch_size * tokens * _dora_outputs(targets, config))),
         processes=config.processes,
         rows=config.batch_size,
         row_tokens=tokens,
@@ -203,8 +203,12 @@ def _adapter_inputs(targets: Targets, config: TrainingConfig, width: int) -> int
         inputs[f"{parent}.{_SAME_INPUT.get(kind, kind)}" if plain else name] = columns
     numbers = sum(inputs.values()) + config.lora_rank * len(targets)
     dropped = _FLOAT32 * sum(inputs.values()) if config.lora_dropout else 0  # torch keeps a factor for every input
-    magnified = int(_DORA * sum(rows for rows, _ in targets.values())) if config.use_dora else 0
-    return (width if plain else _FLOAT32) * (numbers + magnified) + dropped
+    return (width if plain else _FLOAT32) * numbers + dropped + _dora_outputs(targets, config)
+
+
+def _dora_outputs(targets: Targets, config: TrainingConfig) -> int:
+    """What DoRA keeps of its layers' outputs, in bytes per token."""
+    return int(_DORA * _FLOAT32 * sum(rows for rows, _ in targets.values())) if config.use_dora else 0
 
 
 def _is_plain(config: TrainingConfig) -> bool:
