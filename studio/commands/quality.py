@@ -17,12 +17,12 @@ from studio.conversion import (
     find_model,
     fit_file,
     held_out_rows,
-    known_imatrix,
     optimize_file,
     quality_words,
     reference_of,
 )
 from studio.conversion.formats.gguf_header import read_header
+from studio.conversion.search.matrix import helpful_imatrix
 from studio.conversion.service import profile_named
 
 
@@ -117,7 +117,7 @@ def make_within_limits(options: Namespace, source: Path, context: Context) -> in
         )
     else:
         made = optimize_file(
-            workspace, source, limits, target=options.out, imatrix=_matrix(options.imatrix, source, context),
+            workspace, source, limits, target=options.out, imatrix=_matrix(options.imatrix, source, limits, context),
             tell=lambda text: None if context.as_json else context.note(text),
             progress=lambda done, total: progress(100 * done / total, 100, "%"),
         )  # fmt: skip
@@ -125,15 +125,19 @@ def make_within_limits(options: Namespace, source: Path, context: Context) -> in
     return Exit.DONE
 
 
-def _matrix(choice: str, source: Path, context: Context) -> Path | None:
-    """The importance matrix that is meant; without a choice the one beside the file, if it is there."""
+def _matrix(choice: str, source: Path, limits: Limits, context: Context) -> Path | None:
+    """The importance matrix that is meant; without a choice the one that helps within these limits."""
+    if choice not in ("", AUTO):
+        return None if choice == NONE else Path(choice)
+    progress = context.progress("Reading your scenarios for the importance matrix")
+
+    def told(done: int, total: int) -> None:
+        progress(done, total, "tokens")
+
     if choice == AUTO:
-        progress = context.progress("Reading your scenarios for the importance matrix")
-        made = ensure_imatrix(context.workspace, source, progress=lambda done, total: progress(done, total, "tokens"))
-        return made.path
-    if choice in ("", NONE):
-        return None if choice else known_imatrix(context.workspace, source)
-    return Path(choice)
+        return ensure_imatrix(context.workspace, source, progress=told).path
+    say = context.note if not context.as_json else lambda text: None
+    return helpful_imatrix(context.workspace, source, limits, tell=say, progress=told)
 
 
 def _made_text(made: OptimizeReport, context: Context) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studio.conversion.imatrix.service import ensure_imatrix, known_imatrix
+from studio.conversion.imatrix.service import ensure_imatrix
 from studio.conversion.inspection.validation import GGUFReport, inspect_gguf
 from studio.conversion.merging.merge import MergeReport, merge_to_gguf
 from studio.conversion.places import merged_path, quantized_path
 from studio.conversion.quantization.overrides import Overrides
 from studio.conversion.quantization.quantize import QuantizeReport, quantize_file
 from studio.conversion.quantization.types import quantization_type
+from studio.conversion.search.matrix import helpful_imatrix
 from studio.conversion.search.optimization import Limits, fit_file, optimize_file
 from studio.conversion.search.search import OptimizeReport, Tell
 from studio.conversion.service import profile_named
@@ -103,7 +104,7 @@ class GGUFConverter:
         source = self._unquantized(Path(model_path))
         if fast:
             return fit_file(self._workspace, source, limits)
-        matrix = known_imatrix(self._workspace, source)
+        matrix = helpful_imatrix(self._workspace, source, limits, tell=tell)
         return optimize_file(self._workspace, source, limits, imatrix=matrix, tell=tell)
 
     def validate_gguf(self, gguf_path: Path | str) -> GGUFReport:

@@ -11,10 +11,19 @@ import pyarrow as pa
 import pytest
 
 from studio import cli
-from studio.conversion import GGUFConverter, known_imatrix, list_models, merged_path, start_imatrix
+from studio.conversion import (
+    GGUFConverter,
+    Limits,
+    estimate_sizes,
+    known_imatrix,
+    list_models,
+    merged_path,
+    start_imatrix,
+)
 from studio.conversion.formats.gguf_header import GGUFHeader, read_header, type_names
 from studio.conversion.imatrix.matrix import IMATRIX_SHA256, read_imatrix
 from studio.conversion.imatrix.texts import imatrix_texts
+from studio.conversion.search.matrix import helpful_imatrix
 from studio.dataset.rows_store import SCHEMA, write_rows
 from studio.errors import ConversionError
 from studio.workspace import PROJECT_ROOT, Workspace, sha256_file
@@ -106,3 +115,25 @@ def test_an_override_of_another_form_is_wrong_usage(campaign: Workspace, wish: s
     with pytest.raises(SystemExit) as caught:
         cli.main(["--workspace", str(campaign.root), "quantize", "first", "--type", "Q4_0", "--override", wish])
     assert caught.value.code == 2
+
+
+def test_a_search_gets_a_matrix_where_only_small_types_fit(campaign: Workspace) -> None:
+    merged, told = merged_path(campaign, "first"), list[str]()
+    sizes = {one.type: one.size for one in estimate_sizes(merged)}
+    assert helpful_imatrix(campaign, merged, Limits(size=sizes["Q8_0"]), tell=told.append) is None
+    assert not told
+    matrix = helpful_imatrix(campaign, merged, Limits(size=sizes["Q4_0"]), tell=told.append)
+    assert matrix == known_imatrix(campaign, merged)
+    assert matrix is not None
+    assert "importance matrix" in told[0]
+    assert helpful_imatrix(campaign, merged, Limits(size=sizes["Q8_0"])) == matrix  # it lies there now
+
+
+def test_a_search_without_any_text_says_so_and_goes_on_without_a_matrix(campaign: Workspace) -> None:
+    shutil.rmtree(campaign.scenarios_dir)
+    merged, told = merged_path(campaign, "first"), list[str]()
+    size = next(one.size for one in estimate_sizes(merged) if one.type == "Q4_0")
+    assert helpful_imatrix(campaign, merged, Limits(size=size), tell=told.append) is None
+    assert "no importance matrix" in told[-1]
+    with pytest.raises(ConversionError):
+        helpful_imatrix(campaign, merged, Limits(size=1000))

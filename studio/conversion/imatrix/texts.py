@@ -36,7 +36,8 @@ def imatrix_texts(workspace: Workspace, header: GGUFHeader, files: Sequence[Path
     """
     if not files and (dataset := rows_file(workspace, header, "train")):
         return _rows_of_dataset(dataset)
-    chosen = [file for one in files or (workspace.scenarios_dir,) for file in _markdown(one)]
+    places = files or [one for one in (workspace.scenarios_dir,) if one.is_dir()]
+    chosen = [file for one in places for file in _markdown(one)]
     rows = _rendered(workspace, header, chosen)
     if not rows:
         raise ConversionError(

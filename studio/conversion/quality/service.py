@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field, JsonValue
 
 from studio.conversion.formats.gguf_header import read_header
 from studio.conversion.formats.gguf_stream import ConversionStopped, ProgressCallback
-from studio.conversion.imatrix.service import known_imatrix
 from studio.conversion.merged import current_merged
 from studio.conversion.metadata import ADAPTER
 from studio.conversion.places import NO_MODELS, gguf_folder
 from studio.conversion.quality.held_out import held_out_rows
 from studio.conversion.quality.meter import QualityMeter
 from studio.conversion.quality.records import FileQuality
+from studio.conversion.search.matrix import helpful_imatrix
 from studio.conversion.search.optimization import Limits, optimize_file
 from studio.conversion.search.search import quality_words
 from studio.conversion.service import only_conversion, profile_named, sweep_leftovers
@@ -28,8 +28,8 @@ from studio.workspace import Workspace, safe_name, sha256_file
 
 OPTIMIZATION_KIND, QUALITY_KIND = "optimize", "quality"
 _STEPS = 100.0
-_MERGING = 0.05
-"""Share of the progress that merging takes."""
+_MERGING, _READ = 0.05, 0.25
+"""Share of the progress that is done when the run is merged, and when an importance matrix was made besides."""
 
 
 class OptimizationOrder(BaseModel):
@@ -87,9 +87,13 @@ def optimize(worker: Worker, arguments: dict[str, JsonValue]) -> None:
     try:
         with only_conversion(workspace, order.run, patience=2):
             merged = _merged(worker, workspace, order.run)
+            matrix = helpful_imatrix(
+                workspace, merged, limits,
+                tell=worker.message, progress=_reporter(worker, _MERGING, _READ), stop=worker.stop_requested,
+            )  # fmt: skip
             report = optimize_file(
-                workspace, merged, limits, imatrix=known_imatrix(workspace, merged),
-                tell=worker.message, progress=_reporter(worker), stop=worker.stop_requested,
+                workspace, merged, limits, imatrix=matrix, tell=worker.message,
+                progress=_reporter(worker, _READ if matrix else _MERGING), stop=worker.stop_requested,
             )  # fmt: skip
     except ConversionStopped:
         return
@@ -160,8 +164,9 @@ def _merged(worker: Worker, workspace: Workspace, run: str) -> Path:
     )  # fmt: skip
 
 
-def _reporter(worker: Worker) -> ProgressCallback:
-    return lambda done, total: worker.progress(_STEPS * (_MERGING + (1 - _MERGING) * done / max(total, 1)), _STEPS, "%")
+def _reporter(worker: Worker, start: float = _MERGING, end: float = 1.0) -> ProgressCallback:
+    """Reports one part of the work, which takes the bar from `start` to `end`, as shares of it."""
+    return lambda done, total: worker.progress(_STEPS * (start + (end - start) * done / max(total, 1)), _STEPS, "%")
 
 
 def _launch(workspace: Workspace, run: str, kind: str, function: str, order: BaseModel, title: str) -> Job:
