@@ -10,7 +10,8 @@ from studio.machine import look
 from studio.workspace import PROJECT_ROOT, Workspace
 
 NAMES = (
-    "scenarios", "editor", "dataset", "play", "evaluation", "training", "adapter", "conversion", "spoilt", "memory",
+    "scenarios", "editor", "dataset", "playground", "evaluation", "training", "adapter", "conversion", "spoilt",
+    "memory",
 )  # fmt: skip
 
 

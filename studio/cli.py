@@ -32,10 +32,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "models": ("convert", "quantize", "inspect", "models"),
     "parity": ("parity",),
     "play": ("chat",),
+    "compare": ("compare",),
+    "spot_checks": ("check",),
     "validation": ("evaluate", "benchmark", "cactus"),
     "reports": ("reports",),
     "registry": ("approve", "deploy", "rollback", "deployments"),
     "serve": ("serve",),
+    "monitor": ("monitor",),
 }
 """The modules of `studio/commands/` and the commands of each, in the order of the work."""
 

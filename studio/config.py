@@ -71,7 +71,7 @@ class DatasetConfig(_Settings):
     )
     pairs: bool = Field(False, description="One row for every DM turn instead of whole conversations.")
     recap: bool = Field(
-        False, description="Tell a row that begins in the middle of a scene what came before; the playground does not."
+        False, description="Tell a row that begins in the middle of a scene what came before, as play with recaps does."
     )
     variations: bool = Field(True, description="Train on the variations that were accepted, too.")
     split_seed: int = Field(0, ge=0, lt=2**32, description="Another number, another split.")

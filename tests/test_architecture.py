@@ -10,9 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE = ROOT / "studio"
 HEAVY = {"torch", "transformers", "llama_cpp", "peft", "trl"}
-EVERYWHERE = {"jobs", "config", "database", "machine", "workspace", "errors"}
+EVERYWHERE = {"jobs", "config", "database", "exports", "machine", "workspace", "errors"}
 BELOW = {
     "errors": set(),
+    "exports": set(),
     "workspace": set(),
     "database": set(),
     "config": {"workspace"},

@@ -29,6 +29,7 @@ from studio.config import (
 from studio.dataset.augmentation.lexicon import load_lexicon
 from studio.dataset.suggestions import load_needs
 from studio.errors import ConfigError
+from studio.play.watching.rules import load_play_rules
 from studio.scenarios import SCENARIO_TYPES, MarkdownParser, Severity, load_check_settings, load_vocabulary
 from studio.scenarios.srd import load_srd
 from studio.workspace import PROJECT_ROOT, Workspace
@@ -44,6 +45,7 @@ LOADERS: dict[str, Load] = {
     "coverage.yaml": lambda workspace: load_needs(workspace.config_file("coverage.yaml")),
     "augmentation.yaml": lambda workspace: load_lexicon(workspace.config_file("augmentation.yaml")),
     "dataset.yaml": load_dataset_config,
+    "play_rules.yaml": load_play_rules,
 }
 WRONG_KEYS = {
     "training_config.yaml": ("learning_rate:", "lerning_rate:", "lerning_rate"),
@@ -54,6 +56,7 @@ WRONG_KEYS = {
     "coverage.yaml": ("least_requests:", "least_request:", "least_request"),
     "augmentation.yaml": ("surnames:", "surname:", "surname"),
     "dataset.yaml": ("  strength:", "  strenght:", "balance.strenght"),
+    "play_rules.yaml": ("  rest:", "  rset:", "switching.rset"),
 }
 WRONG_TYPES = {
     "training_config.yaml": ("learning_rate: 1.0e-3", "learning_rate: fast", "learning_rate"),
@@ -64,6 +67,7 @@ WRONG_TYPES = {
     "coverage.yaml": ("least_requests: 200", "least_requests: many", "least_requests"),
     "augmentation.yaml": ("modifiers: [", "modifiers: [[1], ", "modifiers"),
     "dataset.yaml": ("method: weights", "method: luck", "balance.method"),
+    "play_rules.yaml": ("memory_share: 0.5", "memory_share: most", "hosts.memory_share"),
 }
 
 

@@ -17,7 +17,7 @@ _DEFAULT_LENGTH = TrainingConfig.model_fields["max_seq_length"].default
 _SHARE = number_between(0, 0.5, "share")
 _SWITCHES = {
     "pairs": "one row per DM turn instead of whole conversations",
-    "recap": "tell a row that begins in the middle of a scene what came before; the playground does not",
+    "recap": "tell a row that begins in the middle of a scene what came before, as play with recaps does",
     "variations": "train on the variations that were accepted, too",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ from studio.play import (
     transcript_markdown,
 )
 from studio.scenarios import TrainingScenario
+from studio.ui.monitor import record_turn
 from studio.workspace import atomic_write
 
 
@@ -53,6 +55,7 @@ def _configure_chat(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--valid-requests", action="store_true", help="after a bracket, only a request of the vocabulary can follow"
     )
+    parser.add_argument("--own-dice", action="store_true", help="throw your own dice and type what they show")
     parser.add_argument(
         "--temperature", type=float, default=None, metavar="X", help="0 always takes the likeliest word"
     )
@@ -60,6 +63,10 @@ def _configure_chat(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--context", type=whole_number(64, 131_072), default=None, metavar="N", help="context window in tokens"
     )
+    parser.add_argument(
+        "--when-full", choices=("hide", "studio", "summarise"), default="hide",
+        help="a full window: hide the oldest turns, tell them in a recap of the studio's, or let the model summarise",
+    )  # fmt: skip
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the transcript of a script here (Markdown)")
 
 
@@ -75,6 +82,8 @@ def _chat(options: Namespace, context: Context) -> int:
 
 
 def _check_usage(options: Namespace, context: Context) -> None:
+    if options.script and options.own_dice:
+        raise UsageError("--own-dice needs a person.", next_step="Leave --script out and type your turns.")
     if options.script:
         return
     asked = "--json" if context.as_json else "--out" if options.out else ""
@@ -134,16 +143,22 @@ def _interactive(
     with ModelHost(model.path, _host(options, model)) as host:
         info = host.info()
         session.model = ModelStamp.of(info)
-        context.note(f"{loaded_text(info)}, seed {options.seed}. Type your turn; /quit ends.")
+        context.note(f"{loaded_text(info)}, seed {options.seed}. Type your turn; /help says what else, /quit ends.")
         chat_loop(
-            session, host, play_vocabulary(context.workspace), lambda: input("> "), _write, after_turn=_saver(context)
+            session,
+            host,
+            play_vocabulary(context.workspace),
+            lambda: input("> "),
+            _write,
+            after_turn=_saver(context, host),
         )
     return Exit.DONE
 
 
-def _saver(context: Context) -> Callable[[ChatSession], None]:
+def _saver(context: Context, host: ModelHost) -> Callable[[ChatSession], None]:
     def save(session: ChatSession) -> None:
         save_session(context.workspace, session)
+        record_turn(context.workspace, session, host, time.time())
 
     return save
 
@@ -157,7 +172,14 @@ def _settings(options: Namespace) -> PlaySettings:
     given = {"temperature": options.temperature, "max_tokens": options.max_tokens}
     chosen = {key: value for key, value in given.items() if value is not None}
     sampling = parse_settings(Sampling, chosen, "the options")
-    return PlaySettings(sampling=sampling, speaking_as=options.speaking_as, valid_requests=options.valid_requests)
+    return PlaySettings(
+        sampling=sampling,
+        speaking_as=options.speaking_as,
+        valid_requests=options.valid_requests,
+        dice="own" if options.own_dice else "studio",
+        context_tokens=options.context or HostOptions.context_tokens,
+        when_full=options.when_full,
+    )
 
 
 def _host(options: Namespace, model: PlayableModel) -> HostOptions:

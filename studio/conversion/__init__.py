@@ -1,13 +1,13 @@
 """From an adapter to a GGUF file: merge, quantize, fit a size, inspect and validate.
 
-The names below are looked up when they are first used: a worker process of this part (`python -m studio.conversion.X`)
-starts in a third of the time when it loads its own module alone.
+The names below are looked up when they are first used (`studio.exports`).
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from studio.exports import lazily
 
 if TYPE_CHECKING:
     from studio.conversion.converter import GGUFConverter
@@ -36,28 +36,6 @@ if TYPE_CHECKING:
     from studio.conversion.search.optimization import Limits, fit_file, optimize_file, reference_of
     from studio.conversion.search.search import OptimizeReport, quality_words
     from studio.conversion.service import ModelFile, find_model, list_models, start_conversion, write_lora
-
-_MODULES = (
-    "converter",
-    "imatrix.making",
-    "imatrix.service",
-    "inspection.validation",
-    "merging.lora_gguf",
-    "merging.merge",
-    "places",
-    "playable",
-    "quality.held_out",
-    "quality.meter",
-    "quality.records",
-    "quality.service",
-    "quantization.quantize",
-    "quantization.sizes",
-    "quantization.types",
-    "search.fitting",
-    "search.optimization",
-    "search.search",
-    "service",
-)
 
 __all__ = [
     "TYPES",
@@ -106,13 +84,28 @@ __all__ = [
     "write_lora",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """PEP 562: the object of that name in the first of `_MODULES` that has it."""
-    if name in __all__:
-        for module in _MODULES:
-            found = vars(importlib.import_module(f"{__name__}.{module}"))
-            if name in found:
-                globals()[name] = found[name]
-                return found[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a module with __getattr__ has any name for a type checker
+    __getattr__ = lazily(
+        globals(),
+        (
+            "converter",
+            "imatrix.making",
+            "imatrix.service",
+            "inspection.validation",
+            "merging.lora_gguf",
+            "merging.merge",
+            "places",
+            "playable",
+            "quality.held_out",
+            "quality.meter",
+            "quality.records",
+            "quality.service",
+            "quantization.quantize",
+            "quantization.sizes",
+            "quantization.types",
+            "search.fitting",
+            "search.optimization",
+            "search.search",
+            "service",
+        ),
+    )

@@ -1,9 +1,9 @@
 """How much memory a GGUF takes to play, before it is made: its weights, the KV cache, and llama.cpp's working buffer.
 
 All three follow from the header. The formulas are those by which llama.cpp allocates on a processor (as in
-llama-cpp-python 0.3.36, flash attention on, f16 KV cache), and a test compares them with what it says when it loads.
-Not counted: the program around llama.cpp (about 40 MB for the studio's own player), and what weights take twice where
-the processor wants some types in another order. Recurrent models and mixtures of experts are not covered.
+llama-cpp-python 0.3.36, f16 KV cache, with or without flash attention), and a test compares them with what it says when
+it loads. Not counted: the program around llama.cpp (about 40 MB for the studio's own player), and what weights take
+twice where the processor wants some types in another order. Recurrent models and mixtures of experts are not covered.
 """
 
 from __future__ import annotations
@@ -47,19 +47,31 @@ def memory_needed(header: GGUFHeader, size: int, context_length: int) -> int:
     return memory_parts(header, size, context_length).total
 
 
+def player_memory(header: GGUFHeader, size: int, context_length: int) -> MemoryNeed:
+    """The parts for the studio's own player, which can take conversations back and computes attention as a whole."""
+    return memory_parts(header, size, context_length, whole_window=True, flash_attention=False)
+
+
 def memory_parts(
-    header: GGUFHeader, size: int, context_length: int, *, batch_tokens: int = BATCH_TOKENS, whole_window: bool = False
+    header: GGUFHeader,
+    size: int,
+    context_length: int,
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    whole_window: bool = False,
+    flash_attention: bool = True,
 ) -> MemoryNeed:
     """The same, part by part.
 
     Args:
         whole_window: layers with a sliding window keep all tokens, as llama.cpp does when told to (`swa_full`).
+        flash_attention: False where who looks at whom is computed as a whole, as in the studio's player.
     """
     cells = _cells(header, context_length)
     return MemoryNeed(
         weights=max(0, size - header.data_offset),
         kv_cache=_kv_cache(header, cells, cells if whole_window else _window_cells(header, cells, batch_tokens)),
-        compute=_compute(header, cells, min(batch_tokens, cells)),
+        compute=_compute(header, cells, min(batch_tokens, cells), flash_attention),
     )
 
 
@@ -94,7 +106,7 @@ def _kv_width(header: GGUFHeader) -> int:
     return kv_heads * (keys + values)
 
 
-def _compute(header: GGUFHeader, cells: int, batch_tokens: int) -> int:
+def _compute(header: GGUFHeader, cells: int, batch_tokens: int, flash_attention: bool) -> int:
     """The working buffer of a batch: its largest moment, which of a small model is the scores of all words.
 
     llama.cpp's allocator leaves gaps that depend on the window: its buffer is up to a twentieth larger than this.
@@ -104,4 +116,6 @@ def _compute(header: GGUFHeader, cells: int, batch_tokens: int) -> int:
     words = next((one.shape[-1] for one in header.tensors if one.name == GGUF_EMBEDDING), header.count(TOKENS))
     scores = _FLOAT * (words + 2 * width)
     layer = _FLOAT * 2 * (width + inner) + _HALF * cells  # who may look at whom is held as float16
-    return batch_tokens * max(scores, layer)
+    heads = header.hyperparameter("attention.head_count") or 1
+    attention = 0 if flash_attention else _FLOAT * ((heads + 1) * cells + 5 * width)
+    return batch_tokens * max(scores, layer, attention)

@@ -18,7 +18,6 @@ from studio.bases.manifest import Family
 from studio.bases.tokenization import load_tokenizer
 from studio.dataset.lessons import Lessons, SceneLessons
 from studio.dataset.models import DatasetSettings, ReportKind
-from studio.dataset.recap import SceneRecap
 from studio.dataset.windows import Cut, cut_conversation, pair_windows
 from studio.dataset.wordprints import run_prints, signature, words_of
 from studio.errors import DatasetError
@@ -31,6 +30,8 @@ from studio.scenarios import (
     load_vocabulary,
     to_messages,
 )
+from studio.scenarios.recap import SceneRecap
+from studio.scenarios.review import UNREVIEWED, waits_for_review
 from studio.scenarios.slots import expand, seed_of
 
 _REQUEST = re.compile(r"\[[^\[\]\n]*\]")
@@ -164,6 +165,8 @@ def _declared_type(metadata: Mapping[str, object]) -> str:
 
 
 def _unusable(scenario: TrainingScenario, messages: list[Message]) -> Remark | None:
+    if waits_for_review(scenario.metadata):
+        return Remark("excluded file", UNREVIEWED)
     if errors := [one for one in scenario.diagnostics if one.severity == "error"]:
         return Remark("excluded file", errors[0].message, line=errors[0].span.line)
     if not any(message.role == "assistant" for message in messages):

@@ -30,6 +30,8 @@ from studio.dataset.splits import SplitRule
 from studio.dataset.variations import accepted_sources
 from studio.errors import DatasetError
 from studio.scenarios import TrainingScenario, load_check_settings, load_vocabulary, to_messages
+from studio.scenarios.recap import RECAP_FORM
+from studio.scenarios.review import waits_for_review
 from studio.workspace import Workspace, atomic_write
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class TrainingDataProcessor:
         test_fraction: share of the scenarios in a third split that no run looks at.
         pairs: one row per DM turn (everything before it that fits, and loss on that turn alone) instead of whole
             conversations.
-        recap: tell a row that begins in the middle of a scene what came before. Off, because the playground does not.
+        recap: tell a row that begins in the middle of a scene what came before. Off, as play does unless asked.
         variations: take the variations that were accepted, each on its parent's side of the split.
         split_seed: another number, another split.
         workers: processes that prepare scenarios; None for one per core where there is much to do.
@@ -156,8 +158,11 @@ class TrainingDataProcessor:
         return ProcessedDataset(dataset.directory, dataset.manifest.model_copy(update=mine))
 
     def create_training_pairs(self, scenarios: Iterable[TrainingScenario]) -> list[TrainingPair]:
-        """One pair for every DM turn: all that came before it, and the turn. Scenarios with errors give none."""
-        usable = (scenario for scenario in scenarios if not _errors(scenario))
+        """One pair for every DM turn: all that came before it, and the turn.
+
+        Scenarios with errors give none, nor do those that wait for review.
+        """
+        usable = (one for one in scenarios if not (_errors(one) or waits_for_review(one.metadata)))
         return [pair for scenario in usable for pair in _pairs(scenario)]
 
     def augment_data(self, dataset: Iterable[TrainingScenario], *, seed: int = 7) -> list[TrainingScenario]:
@@ -216,6 +221,7 @@ class TrainingDataProcessor:
             "tools": load_vocabulary(self._tools).model_dump(),
             "checks": load_check_settings(self._checks).model_dump(),
             "settings": self._settings_of_rows().model_dump(),
+            **({"recap": RECAP_FORM} if self.settings.recap else {}),
         }
 
     def _settings_of_rows(self) -> DatasetSettings:

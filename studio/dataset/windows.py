@@ -14,6 +14,7 @@ from itertools import accumulate
 
 from studio.bases import ConversationRenderer, RenderedConversation
 from studio.scenarios import Message
+from studio.scenarios.recap import with_recap
 
 Recap = Callable[[int], str]
 """What came before the turn of that index, as text; empty for nothing to tell."""
@@ -158,7 +159,7 @@ class _Scene:
         start = self.exchanges[first].start
         turns, told = self.turns[start:end], self._told(start)
         if told:
-            before = f"{self.head[0].content}\n\n{told}" if self.head else told
+            before = with_recap(self.head[0].content if self.head else "", told)
             rendered = self._renderer.render([Message("system", before), *turns])
             if len(rendered.ids) <= self._limit or end > self.exchanges[first].stop:
                 return rendered

@@ -1,4 +1,4 @@
-"""Playing without a page: a script of player lines against a file, its transcript, and a chat in the terminal."""
+"""Playing without anybody at the table: a script of player lines against a file, and its transcript."""
 
 from __future__ import annotations
 
@@ -8,22 +8,18 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from studio.errors import StudioError
-from studio.play.client import HostOptions, ModelHost
-from studio.play.events import (
+from studio.play.hosts.client import HostOptions, ModelHost
+from studio.play.hosts.protocol import HostInfo
+from studio.play.sessions.session import ChatMessage, ChatSession, ModelStamp, PlaySettings, new_session
+from studio.play.turns.events import (
     NoteEvent,
     PlayEvent,
     RollEvent,
-    StateEvent,
-    TokenEvent,
     TurnEndEvent,
     TurnStatistics,
     WindowEvent,
 )
-from studio.play.game import game_after
-from studio.play.protocol import HostInfo
-from studio.play.runtime import play_turn
-from studio.play.session import ChatMessage, ChatSession, ModelStamp, PlaySettings, new_session
+from studio.play.turns.runtime import play_turn
 from studio.scenarios import MarkdownParser, SystemContext, TrainingScenario, Vocabulary, load_vocabulary
 from studio.workspace import Workspace
 
@@ -98,7 +94,7 @@ def run_script(
         StudioError: the file cannot be loaded or the conversation does not fit.
     """
     vocabulary = play_vocabulary(workspace)
-    session = new_session(scenario, session_id="script", created=_EPOCH, seed=seed, settings=settings)
+    session = new_session(scenario, session_id="script", created=_EPOCH, seed=seed, settings=_with_dice(settings))
     own = None if host else ModelHost(model_path, options)
     used = host or own or ModelHost(model_path, options)
     try:
@@ -109,6 +105,11 @@ def run_script(
         if own is not None:
             own.close()
     return Transcript(title=session.title, model=stamp, seed=seed, settings=session.settings, turns=turns)
+
+
+def _with_dice(settings: PlaySettings | None) -> PlaySettings:
+    """Nobody sits at the table who could throw dice."""
+    return (settings or PlaySettings()).model_copy(update={"dice": "studio"})
 
 
 def loaded_text(info: HostInfo) -> str:
@@ -180,81 +181,3 @@ def _turn_markdown(turn: ScriptTurn, with_speed: bool) -> list[str]:
 
 def _dice_markdown(lines: str) -> str:
     return "\n".join(f"> `{line}`" for line in lines.splitlines())
-
-
-def chat_loop(
-    session: ChatSession,
-    host: ModelHost,
-    vocabulary: Vocabulary,
-    read_line: Callable[[], str],
-    write: Callable[[str], None],
-    *,
-    after_turn: Callable[[ChatSession], None] = lambda session: None,
-) -> None:
-    """A chat in the terminal: reads lines until `/quit` or the end of the input; `/party` says how everybody is.
-
-    Args:
-        read_line: gives the player's next line; raises EOFError at the end. Ctrl-C ends a reply.
-        write: shows text as it comes, without adding a newline.
-        after_turn: called after every turn, to save the session.
-    """
-    while True:
-        try:
-            line = read_line().strip()
-        except (EOFError, KeyboardInterrupt):
-            return
-        if line == "/quit":
-            return
-        if line == "/party":
-            write(party_text(session, vocabulary))
-        elif line:
-            _chat_turn(session, line, host, vocabulary, write)
-            after_turn(session)
-
-
-def _chat_turn(
-    session: ChatSession, line: str, host: ModelHost, vocabulary: Vocabulary, write: Callable[[str], None]
-) -> None:
-    events = play_turn(session, line, host, vocabulary)
-    try:
-        for event in events:
-            write(terminal_text(event))
-    except KeyboardInterrupt:
-        events.close()
-        write("\n(stopped)\n")
-    except StudioError as error:
-        write(f"\n{error}\n")
-
-
-def party_text(session: ChatSession, vocabulary: Vocabulary) -> str:
-    """How everybody of the party is, a line each, and the order of combat."""
-    game = game_after(session.system, session.messages, vocabulary, speaking_as=session.settings.speaking_as)
-    order = ", ".join(f"{one.name} {one.total}" for one in game.initiative)
-    lines = [f"  combat: {order or 'nobody has rolled yet'}"] if game.in_combat else []
-    for one in game.party:
-        slots = [
-            f"level {level} slots {one.slots.get(level, 0)}/{most}" for level, most in sorted(one.max_slots.items())
-        ]
-        health = [] if one.hit_points is None else [f"{one.hit_points}/{one.max_hit_points} hit points"]
-        lines.append(f"  {one.name}: {', '.join([*health, *one.conditions, *slots]) or 'nothing is known'}")
-    return "\n".join(lines or ["  There is no party in this scene."]) + "\n"
-
-
-def terminal_text(event: PlayEvent) -> str:
-    """How an event looks in a terminal; empty for those that are not shown."""
-    match event:
-        case TokenEvent():
-            return event.text
-        case RollEvent():
-            return "\n" + "".join(f"  >> {line}\n" for line in event.text.splitlines())
-        case StateEvent():
-            return "".join(f"\n  >> {line}\n" for line in event.lines if "*done*" not in line)
-        case NoteEvent():
-            return f"\n  ({event.text})\n"
-        case WindowEvent():
-            return f"  ({window_note(event)})\n"
-        case TurnEndEvent():
-            figures = event.statistics
-            speed = f"{figures.tokens_per_second:.0f} tokens/s, first token after {figures.ttft_seconds:.2f} s"
-            return f"\n  [{speed}, {figures.n_reused} prompt tokens reused]\n"
-    return ""

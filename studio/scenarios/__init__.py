@@ -1,5 +1,6 @@
 """The scenario language: parse, check, fix and print the markdown files that a Dungeon Master writes."""
 
+from studio.scenarios.acting import acting_character
 from studio.scenarios.batch import CheckConfig, FileReport, bundles, scenario_files, validate_file, validate_paths
 from studio.scenarios.checks import RULES, diagnostics_page
 from studio.scenarios.checks.rule import Rule
@@ -83,6 +84,7 @@ __all__ = [
     "Trouble",
     "ValidationResult",
     "Vocabulary",
+    "acting_character",
     "acting_name",
     "apply_fixes",
     "bonus_for",

@@ -57,6 +57,10 @@ class Character(_Value):
     )
     spells: list[str] = Field(default_factory=list)
     attacks: list[Attack] = Field(default_factory=list)
+    proficiency: int = Field(
+        0, description="Added to what the character is proficient in and the sheet has no bonus of."
+    )
+    proficient: list[str] = Field(default_factory=list, description="Canonical names of skills and saves.")
     armor_class: int | None = None
     spell_save_dc: int | None = None
     spell_slots: dict[int, int] = Field(default_factory=dict, description="Slot level -> slots.")

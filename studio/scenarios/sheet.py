@@ -95,7 +95,8 @@ def split_list(text: str) -> list[str]:
 def bonus_for(character: Character | None, tool: Tool, arguments: dict[str, str]) -> tuple[int, str]:
     """The bonus that `character` adds to a roll of `tool`, and the word in brackets after it.
 
-    A skill or save that is not on the sheet takes its governing ability; without that, or without a character, it is 0.
+    A skill or save that is not on the sheet takes its governing ability, and the proficiency bonus where the sheet says
+    so; without them, or without a character, it is 0.
     Damage takes the modifier of the `dice` argument, else of the weapon on the sheet.
     """
     if tool.kind == "damage":
@@ -105,7 +106,10 @@ def bonus_for(character: Character | None, tool: Tool, arguments: dict[str, str]
     if tool.kind == "attack":
         attack = find_attack(character, arguments.get("weapon", ""))
         return (attack.bonus if attack else 0), tool.label
-    return character.stats.get(tool.name, character.stats.get(tool.ability, 0)), tool.label
+    if tool.name in character.stats:
+        return character.stats[tool.name], tool.label
+    proficiency = character.proficiency if tool.name in character.proficient else 0
+    return character.stats.get(tool.ability, 0) + proficiency, tool.label
 
 
 def dice_for(character: Character | None, tool: Tool, arguments: dict[str, str]) -> str:
@@ -147,7 +151,8 @@ def own_bonus(character: Character, tool: Tool) -> bool:
     """Whether the sheet says anything about this roll."""
     if tool.kind in ("attack", "damage"):
         return bool(character.attacks)
-    return tool.name in character.stats or tool.ability in character.stats
+    known = tool.name in character.stats or tool.ability in character.stats
+    return known or tool.name in character.proficient
 
 
 def stat_name(written: str, vocabulary: Vocabulary) -> str | None:
@@ -274,6 +279,21 @@ def _initiative(character: Character, value: str, _: Vocabulary) -> bool:
     return readable is not None
 
 
+def _proficiency(character: Character, value: str, _: Vocabulary) -> bool:
+    readable = re.fullmatch(r"\+?\s*\d{1,2}", value)
+    if readable:
+        character.proficiency = _number(value.replace(" ", ""))
+    return readable is not None
+
+
+def _proficient(character: Character, value: str, vocabulary: Vocabulary) -> bool:
+    """Skills and saves by name: `Stealth, Dexterity save`."""
+    items = [one for one in split_list(value) if len(one) < _LONGEST]
+    tools = [tool for one in items if (tool := vocabulary.find(one)) is not None and tool.rolls]
+    character.proficient.extend(tool.name for tool in tools)
+    return len(tools) == len(items)
+
+
 def _armor_class(character: Character, value: str, _: Vocabulary) -> bool:
     number = _PAIR.match(value)
     if number:
@@ -309,6 +329,8 @@ _READERS: dict[str, _Reader] = {
     "saves": _saves,
     "attacks": _attacks,
     "initiative": _initiative,
+    "proficiency": _proficiency,
+    "proficient": _proficient,
     "armor_class": _armor_class,
     "spell_save_dc": _spell_save_dc,
     "spell_slots": _spell_slots,
@@ -325,4 +347,6 @@ _FIELDS: dict[str, str] = {name: name for name in _READERS} | {
     "ability_scores": "abilities",
     "saving_throws": "saves",
     "ac": "armor_class",
+    "proficiency_bonus": "proficiency",
+    "proficient_in": "proficient",
 }

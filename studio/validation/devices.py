@@ -1,6 +1,6 @@
 """A model run as if this computer were a smaller device: with its memory, on no more cores than it can spare.
 
-The limits are really set (see `studio.play.limits`), so "fits" means that the file was loaded with the device's whole
+The limits are really set (see `play.hosts.limits`), so "fits" means that the file was loaded with the device's whole
 context window, read a prompt and wrote a reply, and "does not fit" that memory was refused. When it was, the same run
 without the limit follows: only a file that works there is said not to fit, and it tells what it would have taken.
 

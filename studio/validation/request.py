@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from studio.conversion import resolve_playable
 from studio.conversion.places import LORA_ENDING
 from studio.errors import EvaluationError
-from studio.play.protocol import joint_sha256
+from studio.play.hosts.protocol import joint_sha256
 from studio.workspace import Workspace, sha256_file
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())

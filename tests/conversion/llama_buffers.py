@@ -1,10 +1,11 @@
 """What llama.cpp says it allocates: `python -m tests.conversion.llama_buffers GGUF...`, one JSON line per load.
 
-Prints the bytes of its KV caches and of its working buffer for several windows, batches and both ways of keeping a
-sliding window.
+Prints the bytes of its KV caches and of its working buffer for several windows and batches, and both ways of keeping a
+sliding window and of computing attention.
 """
 
 import ctypes
+import itertools
 import json
 import re
 import sys
@@ -24,21 +25,25 @@ def main() -> None:
         model = llama_cpp.llama_model_load_from_file(path.encode(), llama_cpp.llama_model_default_params())
         for window in WINDOWS:
             for batch in BATCHES:
-                for whole in (False, True):
+                for whole, flash in itertools.product((False, True), repeat=2):
                     said.clear()
-                    context = llama_cpp.llama_init_from_model(model, _parameters(window, batch, whole))
+                    context = llama_cpp.llama_init_from_model(model, _parameters(window, batch, whole, flash))
+                    asked = {"path": path, "window": window, "batch": batch, "whole": whole, "flash": flash}
                     found = {
                         "kv_cache": _megabytes(r"KV buffer size", said),
                         "compute": _megabytes(r"compute buffer", said),
                     }
-                    print(json.dumps({"path": path, "window": window, "batch": batch, "whole": whole, **found}))  # noqa: T201
+                    print(json.dumps({**asked, **found}))  # noqa: T201
                     llama_cpp.llama_free(context)
 
 
-def _parameters(window: int, batch: int, whole: bool) -> Any:
+def _parameters(window: int, batch: int, whole: bool, flash: bool) -> Any:
     parameters = llama_cpp.llama_context_default_params()
     parameters.n_ctx, parameters.n_batch, parameters.n_ubatch = window, batch, batch
     parameters.swa_full = whole
+    parameters.flash_attn_type = (
+        llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO if flash else llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    )
     return parameters
 
 

@@ -30,8 +30,9 @@ def loads(smollm2: BaseModel, gemma3: BaseModel) -> list[Load]:
 
 def _told(header: GGUFHeader, said: dict[str, Any]) -> MemoryNeed:
     return memory_parts(
-        header, header.file_size, said["window"], batch_tokens=said["batch"], whole_window=said["whole"]
-    )
+        header, header.file_size, said["window"],
+        batch_tokens=said["batch"], whole_window=said["whole"], flash_attention=said["flash"],
+    )  # fmt: skip
 
 
 def header_of(base: BaseModel) -> GGUFHeader:
@@ -40,7 +41,7 @@ def header_of(base: BaseModel) -> GGUFHeader:
 
 
 def test_the_kv_cache_is_the_one_that_llama_cpp_allocates(loads: list[Load]) -> None:
-    assert len(loads) == 24
+    assert len(loads) == 48
     for told, said in loads:
         assert told.kv_cache == pytest.approx(said["kv_cache"], abs=2 * SAID_TO), said
 
@@ -73,5 +74,5 @@ def test_a_window_is_rounded_up_and_never_longer_than_the_model_was_trained_for(
 
 
 def test_the_batch_is_that_of_the_studios_player() -> None:
-    text = (PROJECT_ROOT / "studio" / "play" / "engine.py").read_text(encoding="utf-8")
+    text = (PROJECT_ROOT / "studio" / "play" / "hosts" / "engine.py").read_text(encoding="utf-8")
     assert f"BATCH_TOKENS = {BATCH_TOKENS}\n" in text

@@ -11,9 +11,9 @@ import pytest
 from studio.bases import BaseModel, ConversationRenderer, RenderedConversation
 from studio.bases.families import MessageLike
 from studio.dataset import Cut, TrainingDataProcessor, cut_conversation
-from studio.dataset.recap import MARK, TITLE, SceneRecap
 from studio.dataset.windows import exchanges_of, pair_windows
 from studio.scenarios import MarkdownParser, Message, find_directives, load_vocabulary, to_messages
+from studio.scenarios.recap import MARK, TITLE, SceneRecap
 from studio.workspace import PROJECT_ROOT, Workspace
 from tests.dataset.stories import story
 
@@ -128,7 +128,7 @@ def test_a_recap_is_quoted_from_the_turns_before_it_and_asks_for_nothing() -> No
             text = recap(exchange.start)
             assert text == SceneRecap(messages)(exchange.start)
             assert not find_directives(text, vocabulary)
-            assert len(text) < 1000
+            assert len(text) < 1800
             said = next(one.content for one in reversed(turns[: exchange.start]) if one.role == "user")
             quoted = next(line for line in text.splitlines() if line.startswith("- The player said: "))
             quoted = quoted.removeprefix("- The player said: ").removeprefix("... ")

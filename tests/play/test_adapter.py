@@ -14,8 +14,8 @@ from studio.conversion.merging.adapter import read_adapter
 from studio.conversion.merging.lora_gguf import BASE_FILE_HASH, lora_to_gguf
 from studio.errors import PlayError
 from studio.play import HostInfo, HostOptions, HostPool, ModelHost, ModelStamp, Sampling, Token
-from studio.play.overlay import check_base
-from studio.play.protocol import AdapterInfo, joint_sha256
+from studio.play.hosts.overlay import check_base
+from studio.play.hosts.protocol import AdapterInfo, joint_sha256
 from studio.workspace import sha256_file
 from tests.adapters import write_adapter
 

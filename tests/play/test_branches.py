@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from studio.bases import BaseModel, load_template, render_conversation
 from studio.errors import PlayError
 from studio.play import Branch, BranchDone, Done, HostOptions, ModelHost, PromptRenderer, Sampling, Token
-from studio.play.branch_plan import PlannedBranch, cells_needed, chains, waves
-from studio.play.logits import likeliest, negative_log_likelihood
+from studio.play.hosts.branch_plan import PlannedBranch, cells_needed, chains, waves
+from studio.play.hosts.logits import likeliest, negative_log_likelihood
 from studio.scenarios import Message
 from studio.workspace import PROJECT_ROOT
 
@@ -41,7 +41,7 @@ def planned(index: int, prompt: Sequence[int], target: Sequence[int] = (), most:
 @pytest.fixture(scope="module")
 def single(smollm2: BaseModel) -> Iterator[ModelHost]:
     """One thread: the sums are then always made in the same order."""
-    options = HostOptions(threads=1, context_tokens=512, parked=0)
+    options = HostOptions(threads=1, context_tokens=512, parked_bytes=0)
     with ModelHost(smollm2.directory / "base.gguf", options) as host:
         yield host
 
@@ -169,14 +169,14 @@ def test_a_cache_that_cannot_be_forked_gives_the_same_one_by_one(
     program = """
 import json, sys
 from pathlib import Path
-from studio.play.branch_replies import BranchReplies
-from studio.play.engine import Engine
-from studio.play.protocol import BranchDone, BranchesRequest
+from studio.play.hosts.branch_replies import BranchReplies
+from studio.play.hosts.engine import Engine
+from studio.play.hosts.protocol import BranchDone, BranchesRequest
 class Recurrent(Engine):
     forkable = False
-engine = Recurrent(Path(sys.argv[1]), context_tokens=512, threads=1, parked=0)
+engine = Recurrent(Path(sys.argv[1]), context_tokens=512, threads=1, parked_bytes=0)
 request = BranchesRequest.model_validate_json(sys.argv[2])
-done = [one for one in BranchReplies(engine, request, set()).run() if isinstance(one, BranchDone)]
+done = [one for one in BranchReplies(engine, request, lambda number: False).run() if isinstance(one, BranchDone)]
 print(json.dumps([(one.text, one.reason, one.n_reused, one.target_tokens, one.target_nats) for one in done]))
 """
     request = {"id": 1, "branches": [one.model_dump() for one in talk(single)], "max_tokens": TOKENS}

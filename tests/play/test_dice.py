@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.play import DiceBox, DiceError
-from studio.play.dice import MAX_DICE, read_dice
+from studio.play.turns.dice import MAX_DICE, read_dice
 
 
 def box(seed: int = 1) -> DiceBox:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from studio.errors import PlayError
 from studio.play import ModelHost, Sampling
-from studio.play.directive_grammar import OPENS, directive_grammar, directive_pattern
+from studio.play.turns.directive_grammar import OPENS, directive_grammar, directive_pattern
 from studio.scenarios import MarkdownParser, find_directives, load_vocabulary, scenario_files
 from studio.workspace import PROJECT_ROOT
 

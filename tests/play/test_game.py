@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.play.game import Change, Game, Standing, game_after
 from studio.scenarios import (
     Character,
     Gauge,
@@ -21,6 +20,7 @@ from studio.scenarios import (
     scenario_files,
     to_messages,
 )
+from studio.scenarios.game import Change, Game, Standing, game_after
 from studio.workspace import PROJECT_ROOT
 
 VOCABULARY = load_vocabulary()

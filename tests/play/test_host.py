@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -11,7 +10,7 @@ import pytest
 
 from studio.bases import BaseModel
 from studio.errors import PlayError
-from studio.play import Done, HostOptions, HostPool, ModelHost, Prefilled, Sampling, Token
+from studio.play import Done, HostOptions, ModelHost, Prefilled, Sampling, Token
 from studio.workspace import PROJECT_ROOT, sha256_file
 
 PROMPT = "<|im_start|>user\nCount slowly from one to one hundred, in words.<|im_end|>\n<|im_start|>assistant\n"
@@ -51,7 +50,7 @@ def test_a_reply_comes_in_pieces_and_ends_with_its_figures(host: ModelHost) -> N
     pieces = [one for one in events if isinstance(one, Token)]
     done = events[-1]
     assert isinstance(done, Done)
-    assert len(pieces) > 4
+    assert len(pieces) > 2
     assert done.n_prompt == len(host.tokenize(PROMPT))
     assert done.n_reused == 0
     assert done.n_generated >= len(pieces)
@@ -171,7 +170,7 @@ def test_a_host_killed_in_the_middle_of_a_reply_is_reported_and_replaced(smollm2
 
 @pytest.mark.slow
 def test_a_host_that_hangs_is_ended_and_replaced(smollm2: BaseModel) -> None:
-    options = HostOptions(threads=1, context_tokens=512, stall_seconds=10)
+    options = HostOptions(threads=1, context_tokens=512, stall_seconds=5)
     with ModelHost(smollm2.directory / "base.gguf", options) as host:
         process = host.info().process_id
         with pytest.raises(PlayError) as caught:
@@ -211,21 +210,3 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes) -> N
 def test_a_file_that_is_missing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlayError):
         ModelHost(tmp_path / "nothing.gguf").info()
-
-
-def test_the_pool_keeps_hosts_and_ends_the_least_recently_used(smollm2: BaseModel, tmp_path: Path) -> None:
-    paths = [tmp_path / f"{number}.gguf" for number in range(3)]
-    for path in paths:
-        path.hardlink_to(smollm2.directory / "base.gguf")
-    options = HostOptions(threads=1, context_tokens=256)
-    with HostPool(limit=2) as pool:
-        first, second = (pool.get(path, options) for path in paths[:2])
-        processes = [host.info().process_id for host in (first, second)]
-        assert pool.get(paths[0], options) is first
-        pool.get(paths[2], options)
-        assert psutil.pid_exists(processes[0])
-        assert not psutil.pid_exists(processes[1])
-    deadline = time.monotonic() + 60
-    while psutil.pid_exists(processes[0]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not psutil.pid_exists(processes[0])

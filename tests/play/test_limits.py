@@ -11,7 +11,7 @@ from studio.workspace import PROJECT_ROOT
 
 _START = """
 import argparse, os, sys
-from studio.play.limits import add_arguments, limits_of, peak_memory_bytes
+from studio.play.hosts.limits import add_arguments, limits_of, peak_memory_bytes
 parser = argparse.ArgumentParser()
 add_arguments(parser)
 limits = limits_of(parser.parse_args(sys.argv[1:]))

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.play import read_reply
-from studio.scenarios import load_vocabulary
+from studio.play.turns.rolls import plan
+from studio.scenarios import SystemContext, find_directives, load_vocabulary
 
 VOCABULARY = load_vocabulary()
 PIECES = st.sampled_from(
@@ -41,6 +42,26 @@ def test_a_reply_that_is_complete_stays_so_whatever_follows(text: str) -> None:
         assert (
             read_reply(text[:complete], VOCABULARY, final=True).shown == read_reply(text[:complete], VOCABULARY).shown
         )
+
+
+@given(st.lists(MODEL_OUTPUT, max_size=6))
+def test_a_stream_cut_anywhere_loses_nothing_but_what_follows_its_requests(pieces: list[str]) -> None:
+    received = shown = ""
+    for piece in pieces:
+        received += piece
+        state = read_reply(received, VOCABULARY)
+        assert received[: state.shown].startswith(shown) or shown.startswith(received[: state.shown])
+        shown = max(shown, received[: state.shown], key=len)
+        if state.complete:
+            break
+    whole = max(shown, received[: read_reply(received, VOCABULARY, final=True).shown], key=len)
+    assert received.startswith(whole)
+    asked = [one for one in find_directives(whole, VOCABULARY) if one.asks_for_dice]
+    if whole != received:
+        assert asked
+        assert find_directives(whole, VOCABULARY)[-1].end == len(whole)
+    for one in asked:
+        assert plan(one, SystemContext()).rolls
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,15 @@ import random
 
 import pytest
 
-from studio.play import Answer, DiceBox, acting_character, answer
-from studio.scenarios import MarkdownParser, SystemContext, find_directives, load_vocabulary, parse_result_lines
+from studio.play import Answer, DiceBox, answer
+from studio.scenarios import (
+    MarkdownParser,
+    SystemContext,
+    acting_character,
+    find_directives,
+    load_vocabulary,
+    parse_result_lines,
+)
 
 from .conftest import SCENARIO
 
@@ -83,3 +90,19 @@ def test_a_missing_sheet_or_skill_gives_zero_and_a_note(party: SystemContext) ->
         assert len(result.notes) == 1
     assert roll("[roll: arcana]", party).rolls[0].bonus == 4  # from intelligence
     assert roll("[roll: perception]", SystemContext()).notes
+
+
+def test_proficiency_and_ability_make_the_bonus_where_only_those_are_given() -> None:
+    sheet = "## Mira\n- Player Character\n- Abilities: Dex +3, Wis -1\n- Proficiency: +2\n"
+    sheet += "- Proficient in: Stealth, Dexterity save, Arcana\n- Skills: Perception +1\n"
+    party = MarkdownParser().extract_system_context(f"<SYSTEM>\n# Party\n\n{sheet}</SYSTEM>")
+    bonuses = {name: roll(f"[roll: {name}]", party) for name in ("stealth", "dexterity_save", "acrobatics", "arcana")}
+    assert {name: one.rolls[0].bonus for name, one in bonuses.items()} == {
+        "stealth": 5,
+        "dexterity_save": 5,
+        "acrobatics": 3,
+        "arcana": 2,
+    }
+    assert not any(one.notes for one in bonuses.values())
+    assert bonuses["stealth"].rolls[0].line.endswith(f" + 5(skill) = *{bonuses['stealth'].rolls[0].total}*")
+    assert roll("[roll: perception]", party).rolls[0].bonus == 1

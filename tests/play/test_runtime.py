@@ -16,6 +16,7 @@ from studio.play import (
     NoteEvent,
     PlayEvent,
     PrefillEvent,
+    ReadingEvent,
     RollEvent,
     StateEvent,
     TokenEvent,
@@ -32,7 +33,8 @@ BABBLES = 'root ::= "[roll: nonsense] [check: luck] [roll: stealth, dc=high] [be
 
 
 def play(session: ChatSession, text: str, host: ModelHost, vocabulary: Vocabulary, **how: object) -> list[PlayEvent]:
-    return list(play_turn(session, text, host, vocabulary, **how))  # type: ignore[arg-type]
+    events = play_turn(session, text, host, vocabulary, **how)  # type: ignore[arg-type]
+    return [one for one in events if not isinstance(one, ReadingEvent)]
 
 
 def play_and(session: ChatSession, host: ModelHost, vocabulary: Vocabulary, at_first_token: Callable[[], None]) -> None:
@@ -187,6 +189,18 @@ def test_the_player_can_stop_a_reply(host: ModelHost, vocabulary: Vocabulary, ma
     assert isinstance(events[-1], TurnEndEvent)
     assert events[-1].reason == "cancelled"
     assert events[-1].statistics.n_generated < 300
+
+
+def test_a_stop_while_the_model_still_reads_ends_the_reading(
+    host: ModelHost, vocabulary: Vocabulary, make_session: Make
+) -> None:
+    session, line = make_session(max_tokens=8), "I walk on along the river. " * 200
+    events = list(play_turn(session, line, host, vocabulary, should_stop=lambda: True))
+    assert any(isinstance(one, ReadingEvent) for one in events)
+    assert isinstance(end := events[-1], TurnEndEvent)
+    assert (end.reason, end.statistics.n_generated) == ("cancelled", 0)
+    assert [one.role for one in session.messages] == ["system", "user"]
+    assert not any(isinstance(one, ReadingEvent) for one in session.turns[-1].events)
 
 
 def test_a_host_killed_in_the_middle_leaves_the_session_as_it_was(

@@ -1,22 +1,16 @@
-from collections.abc import Callable
-
 import pytest
 
 from studio.bases import BaseModel
 from studio.play import (
-    ChatMessage,
-    ChatSession,
     HostOptions,
     ModelHost,
     PlaySettings,
     Sampling,
-    chat_loop,
     read_scenario,
     read_script,
     run_script,
     transcript_markdown,
 )
-from studio.scenarios import Vocabulary
 from studio.workspace import PROJECT_ROOT, Workspace
 
 LINES = ["I look for a way in.", "Sarah: I climb the wall."]
@@ -59,17 +53,3 @@ def test_the_transcript_shows_rolls_hash_seed_and_settings(
     assert run.model.sha256 in page
     assert str(smollm2.directory) not in page
     assert "Seed 7, temperature 0.7" in page
-
-
-def test_the_terminal_chat_plays_lines_until_it_is_told_to_end(
-    host: ModelHost, vocabulary: Vocabulary, make_session: Callable[..., ChatSession]
-) -> None:
-    session, shown, saved = make_session(max_tokens=6), [], []
-    session.messages.append(ChatMessage(role="assistant", content="[hit points: -2] [begin combat]"))
-    lines = iter(["", "/party", "I look.", "/quit", "never"])
-    chat_loop(session, host, vocabulary, lambda: next(lines), shown.append, after_turn=lambda one: saved.append(one.id))
-    assert saved == ["tavern"]
-    assert shown[0].startswith("  combat: nobody has rolled yet\n  ")
-    assert "  Chris: 16/18 hit points\n" in shown[0]
-    assert session.messages[-1].content in "".join(shown)
-    assert next(lines) == "never"

@@ -33,7 +33,7 @@ from studio.play import (
     listen_on_loopback,
     server_for,
 )
-from studio.play import server as server_module
+from studio.play.serving import server as server_module
 from studio.scenarios import Message
 from studio.workspace import PROJECT_ROOT, Workspace
 

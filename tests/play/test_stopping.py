@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.play.stopping import StopStrings
+from studio.play.hosts.stopping import StopStrings
 
 LETTERS = st.text("<|end>a", max_size=30)
 

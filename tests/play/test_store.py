@@ -17,7 +17,7 @@ from studio.play import (
     save_session,
     scenario_text,
 )
-from studio.play.store import session_path
+from studio.play.sessions.store import session_path
 from studio.scenarios import MarkdownParser, Vocabulary, to_messages
 from studio.workspace import Workspace
 

@@ -6,7 +6,7 @@ import pytest
 
 from studio.bases import BaseModel
 from studio.play import HostInfo
-from studio.play.protocol import AdapterInfo, joint_sha256
+from studio.play.hosts.protocol import AdapterInfo, joint_sha256
 from studio.validation import ModelValidator, speed
 from studio.validation.card import ModelStamp
 from studio.validation.request import ModelFile, model_files

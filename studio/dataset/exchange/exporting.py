@@ -1,7 +1,7 @@
 """Scenarios -> JSON Lines for other trainers: OpenAI messages, as trl's SFTTrainer takes them, or ShareGPT.
 
 The conversation of a line is exactly what `studio.scenarios.to_messages` gives; `metadata` has the same keys on every
-line, because columns of a table must. A scenario with an error is left out and named, as in training.
+line, because columns of a table must. What has an error or waits for review is left out and named, as in training.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from studio.scenarios import (
     scenario_files,
     to_messages,
 )
+from studio.scenarios.review import UNREVIEWED, waits_for_review
 from studio.workspace import Workspace, atomic_writer
 
 SHAREGPT_ROLES: dict[Role, str] = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
@@ -101,6 +102,9 @@ def _lines(
         if error is not None:
             reason = f"{error.code} {error.message}"
             report.left_out.append({"path": source, "line": error.span.line, "reason": reason})
+            yield ""
+        elif waits_for_review(scenario.metadata):
+            report.left_out.append({"path": source, "line": 1, "reason": UNREVIEWED})
             yield ""
         else:
             yield json.dumps(export_row(scenario, source, format), ensure_ascii=False) + "\n"

@@ -1,6 +1,6 @@
 """Pieces of text for the editor to put in: a request, and the answer to one, really rolled with the sheet's bonus.
 
-Dice are thrown by whoever calls: `Dice` is what `studio.play.dice.DiceBox` does, which throws with d20 and a random
+Dice are thrown by whoever calls: `Dice` is what `play.turns.dice.DiceBox` does, which throws with d20 and a random
 source of its own. Nothing here reads files.
 """
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.play.dice import DiceBox
+from studio.play.turns.dice import DiceBox
 from studio.scenarios import MarkdownParser, load_vocabulary, parse_result_line
 from studio.scenarios.library import (
     SnippetError,

@@ -1,0 +1,1 @@
+"""Scripted player lines with expectations, played again with every model."""

@@ -1,0 +1,1 @@
+"""A turn of play: what the model is given, what it asks for, and what the studio rolls and answers."""
