@@ -1,43 +1,34 @@
-"""The chat: what was said, the turn in the making, which file is loaded, and the figures of the last turn."""
+"""The chat: which file is loaded, what was said and the turn in the making, and beside it how everything stands."""
 
 from __future__ import annotations
 
 import secrets
-import time
-from contextlib import closing
 from datetime import UTC, datetime
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.parts.layout import facts, header, show_error, told_afterwards, vocabulary, workspace
+from pages.parts.layout import facts, header, show_error, told_afterwards, workspace
+from pages.parts.play_branches import branch_links
+from pages.parts.play_context import context_panel
+from pages.parts.play_copy import copy_button
+from pages.parts.play_corrections import keep_session_button
+from pages.parts.play_dice import dice_form, dice_switch
+from pages.parts.play_hosts import host_pool
+from pages.parts.play_live import make_move, watch_for_a_stop
+from pages.parts.play_monitor import monitor_panel, switch_notice
+from pages.parts.play_moves import Move, chosen, told_until
 from pages.parts.play_party import party_panel
+from pages.parts.play_story import story_end, tell_story
 from studio.conversion import resolve_playable
+from studio.conversion.metadata import PARENT_KEYS
 from studio.errors import StudioError
-from studio.play import (
-    ChatSession,
-    HostOptions,
-    HostPool,
-    ModelHost,
-    TurnEndEvent,
-    load_session,
-    play_turn,
-    save_session,
-    scenario_text,
-)
-from studio.ui.live_turn import LiveTurn, session_html, statistics_sentence, turn_notes
-from studio.ui.playable import Playable, find_playable, list_choices, played_with
+from studio.play import ChatSession, HostInfo, HostOptions, ModelHost, load_session, save_session, scenario_text
+from studio.ui.live_turn import said_text
+from studio.ui.playable import Playable, find_among, find_playable, list_choices, played_with
 from studio.ui.sampling import VOICES
 from studio.ui.tables import same_table
-from studio.ui.wording import plain
-
-FRAME_SECONDS = 0.08
-
-
-@st.cache_resource(show_spinner=False)
-def host_pool() -> HostPool:
-    """The loaded model files of this app."""
-    return HostPool()
+from studio.ui.wording import plain, short_hash
 
 
 def chat_view(chat_id: str) -> None:
@@ -50,24 +41,47 @@ def chat_view(chat_id: str) -> None:
         st.button("Another table", key="leave", icon=":material/arrow_back:", on_click=_leave)
         return
     header(session.title or "Play", _location(session))
+    switch_notice(session)
     host = _host(session)
     _actions(session)
-    story, party = st.columns([3, 1], gap="medium") if session.system.party else (st.container(), None)
-    if party is not None:
-        with party:
-            party_panel(session)
-    with story:
-        if session.turns or len(session.messages) > session.system_messages:
-            st.html(session_html(session, vocabulary()))
-        else:
-            st.caption("You speak first. Say what you do; the Dungeon Master answers.")
-        if host is None:  # what was said can be read and taken along; there is nobody to answer
-            return
-        place = st.container(key="live_turn")
-        _last_figures(session)
-    said = st.chat_input("What do you do?", key="player_line", submit_mode="stop", max_chars=4000)
+    branch_links(session)
+    move = chosen()
+    move = move if host else None
+    story, side = st.columns([3, 1], gap="medium")
+    with side:
+        _panels(session, host)
+    place = _story(story, session, move, answers=host is not None)
+    if host is None:  # what was said can be read and taken along; there is nobody to answer
+        return
+    watch_for_a_stop()
+    said = st.chat_input(
+        "What do you do?" if not session.pending else "Your dice first", key="player_line", submit_mode="stop",
+        max_chars=4000, disabled=bool(session.pending),
+    )  # fmt: skip
     if said:
-        _play(session, said, host, place)
+        move = Move("say", said)
+    if move:
+        make_move(session, move, host, place)
+
+
+def _story(place: DeltaGenerator, session: ChatSession, move: Move | None, *, answers: bool) -> DeltaGenerator:
+    """What was said, and the place for what is about to be."""
+    with place:
+        tell_story(session, told_until(session, move), playing=move is not None, answers=answers)
+        live = st.container(key="live_turn")
+        if move is None and answers:
+            dice_form(session)
+        if move is None:
+            story_end(session, answers=answers)
+    return live
+
+
+def _panels(session: ChatSession, host: ModelHost | None) -> None:
+    if session.system.party:
+        party_panel(session)
+    if host is not None:
+        context_panel(session, host)
+        monitor_panel(session, host)
 
 
 def _model(session: ChatSession) -> Playable:
@@ -75,7 +89,7 @@ def _model(session: ChatSession) -> Playable:
     if asked := st.query_params.get("model"):
         return find_playable(workspace(), asked)
     files = list_choices(workspace())
-    if chosen := played_with(files, session.model):
+    if chosen := find_among(files, session.playable) or played_with(files, session.model):
         return chosen
     gone = session.model.adapter or session.model.path if session.model else ""
     if gone and files:
@@ -92,23 +106,27 @@ def _host(session: ChatSession) -> ModelHost | None:
     try:
         model = _model(session)
         loaded = resolve_playable(workspace(), model.path)
-        host = host_pool().get(loaded.path, HostOptions(adapter=loaded.adapter))
+        options = HostOptions(adapter=loaded.adapter, context_tokens=session.settings.context_tokens)
+        host = host_pool().get(loaded.path, options)
         with st.spinner(f"Loading {plain(model.title)}"):
             info = host.info()
     except StudioError as error:
         show_error(error)
         return None
     with st.container(border=True, key="loaded_file"):
-        facts(
-            [
-                ("model", model.title),
-                ("file SHA-256", info.sha256[:16]),
-                *([("adapter SHA-256", info.adapter.sha256[:16])] if info.adapter else []),
-                ("window", f"{info.context_tokens:,} tokens"),
-                ("threads", str(info.threads)),
-            ]
-        )
+        facts(_loaded(model, info))
     return host
+
+
+def _loaded(model: Playable, info: HostInfo) -> list[tuple[str, str]]:
+    """What is played, by content, and what it was made from."""
+    adapter = [("adapter SHA-256", info.adapter.sha256[:16])] if info.adapter else []
+    parents = [
+        (f"from {name}", short_hash(info.parents[key])) for key, name in PARENT_KEYS.items() if key in info.parents
+    ]
+    window, threads = f"{info.context_tokens:,} tokens", str(info.threads)
+    file = ("file SHA-256", info.sha256[:16])
+    return [("model", model.title), file, *adapter, *parents, ("window", window), ("threads", threads)]
 
 
 def _actions(session: ChatSession) -> None:
@@ -117,6 +135,11 @@ def _actions(session: ChatSession) -> None:
         st.button("Another table", key="leave", icon=":material/arrow_back:", type="tertiary", on_click=_leave)
         speaker = session.settings.speaking_as or "the party"
         st.caption(f"You speak as {plain(speaker)} · {voice} · seed {session.seed}", width="stretch")
+        dice_switch(session)
+        copy_button(
+            said_text(session.messages, session.settings.speaking_as), "Copy the whole conversation", key="copy_all",
+            label="Copy",
+        )  # fmt: skip
         st.button(
             "Start again",
             key="restart",
@@ -126,49 +149,12 @@ def _actions(session: ChatSession) -> None:
             args=(session,),
             help="The same scene and dice from the beginning, as a new session; this one is kept.",
         )
+        keep_session_button(session)
         st.download_button(
             "Transcript", scenario_text(session), file_name=f"{session.id}.md", mime="text/markdown", key="transcript",
             icon=":material/download:", type="tertiary", on_click="ignore",
             help="The session as a scenario file, ready to correct and to train on.",
         )  # fmt: skip
-
-
-def _play(session: ChatSession, said: str, host: ModelHost, place: DeltaGenerator) -> None:
-    """One turn. However it ends (done, stopped, tab closed), what was said is kept."""
-    turn = LiveTurn(vocabulary(), said, session.settings.speaking_as)
-    bubbles, notes = place.empty(), place.empty()
-    bubbles.html(turn.html(writing=True))
-    failed: StudioError | None = None
-    try:
-        with closing(play_turn(session, said, host, vocabulary())) as events:
-            shown = 0.0
-            for event in events:
-                changed = turn.take(event)
-                if isinstance(event, TurnEndEvent):
-                    continue  # the turn is part of the session now: nothing may break off the iterator any more
-                if changed or time.monotonic() - shown > FRAME_SECONDS:
-                    shown = time.monotonic()
-                    bubbles.html(turn.html(writing=True))
-    except StudioError as error:
-        failed = error
-    finally:
-        if failed is None:
-            save_session(workspace(), session)
-    if failed:
-        bubbles.empty()
-        with notes.container():
-            show_error(failed)
-        return
-    st.rerun()
-
-
-def _last_figures(session: ChatSession) -> None:
-    events = session.turns[-1].events if session.turns else []
-    for note in turn_notes(events):
-        st.info(plain(note), icon=":material/info:")
-    if events and isinstance(events[-1], TurnEndEvent):
-        stopped = "Stopped by you · " if events[-1].reason == "cancelled" else ""
-        st.caption(stopped + statistics_sentence(events[-1].statistics))
 
 
 def _location(session: ChatSession) -> str:

@@ -51,7 +51,7 @@ def dataset_settings(config: DatasetConfig) -> None:
             )  # fmt: skip
             st.checkbox(
                 "Tell a row that begins in mid-scene what came before", key=_RECAP,
-                help="A model that learned with it looks for it, and the playground never writes one. Best left off.",
+                help="A model that learned with it looks for it. Best left off unless play tells recaps, too.",
             )  # fmt: skip
             st.number_input(
                 "Split number", 0, 2**32 - 1, step=1, key=_SEED, help="Another number holds out other scenarios."

@@ -7,7 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.layout import vocabulary
-from studio.play import ChatSession, game_after
+from studio.play import ChatSession
+from studio.scenarios.game import game_after
 from studio.ui.game import game_html, game_sentence
 from studio.ui.wording import plain
 

@@ -32,6 +32,7 @@ from pages.parts.file_menu import file_menu
 from pages.parts.layout import header, library, say, show_error, told, told_afterwards, vocabulary
 from pages.parts.party_form import party_kept, party_view
 from pages.parts.prompt_views import prompt_view, tokens_view
+from pages.parts.review_bar import review_bar
 from pages.parts.scenario_trouble import back_button, cannot_open, not_utf8
 from pages.parts.side_by_side import side_by_side_view
 from studio.errors import StudioError
@@ -84,6 +85,7 @@ def _draw_desk(scenario_id: str) -> None:
     _bar(sheet, scenario)
     with st.container(key="desk_notes"):  # always there, so that the editor below keeps its place and its frame
         _offer_drafts(sheet)
+        review_bar(sheet, scenario)
         _tell_conflict(sheet)
     st.html(_NO_DESK if _wide() else "<style></style>")
     with st.container(key="desk_halves"):  # hidden, not left out, beside the wide view: the editor keeps what is undone

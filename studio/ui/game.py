@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from html import escape
 
-from studio.play import Game, Standing
+from studio.scenarios.game import Game, Standing
 
 _ORDINALS = {1: "1st", 2: "2nd", 3: "3rd"}
 _LOW = 1 / 3

@@ -58,6 +58,18 @@ def find_playable(workspace: Workspace, model_id: str) -> Playable:
     raise PlayError("This model file is not there.", next_step="Choose another model.", where=model_id)
 
 
+def find_among(files: Sequence[Playable], model_id: str) -> Playable | None:
+    """The file or adapter of that id, None when it is gone."""
+    return next((one for one in files if one.id == model_id), None)
+
+
+def first_pair(models: Sequence[Playable]) -> list[str]:
+    """The ids of the two that one would compare first: the newest of one's own and a base, else the first two."""
+    bases = [one.id for one in models if one.is_base]
+    own = [one.id for one in models if not one.is_base]
+    return [own[0], bases[0]] if own and bases else [one.id for one in models[:2]]
+
+
 def model_id(workspace: Workspace, path: Path) -> str:
     """What addresses call a file or the folder of an adapter: its path below models/."""
     return path.relative_to(workspace.root / "models").as_posix()

@@ -16,6 +16,7 @@ from markdown_it.rules_core import StateCore
 
 from studio.scenarios import ConversationTurn, Vocabulary, find_directives
 from studio.scenarios.slots import expand, find_braces
+from studio.ui.dice_chips import chip_html
 
 _LONGEST_LABEL = 600
 Speaker = Literal["User", "DM", "TOOLCALL"]
@@ -58,7 +59,7 @@ def turn_html(
     """One bubble. `writing` adds the mark of a turn that is not finished; `slots` reads those of an author's turn."""
     if speaker == "TOOLCALL":
         lines = (expand(content) if slots else content).splitlines()
-        return f'<div class="turn dice">{"".join(map(_chip, lines))}</div>'
+        return f'<div class="turn dice">{"".join(chip_html(one, vocabulary) for one in lines)}</div>'
     cursor = '<span class="cursor"></span>' if writing else ""
     who = escape(name or _NAMES[speaker])
     body = _outcomes(_prose(content, vocabulary, slots=slots))
@@ -119,21 +120,6 @@ def _outcomes(html: str) -> str:
     for written, kind in _OUTCOMES.items():
         html = html.replace(written, f'<span class="outcome {kind}">{written[4:-5]}</span>')
     return html
-
-
-def _chip(line: str) -> str:
-    """One line of a TOOLCALL turn."""
-    if not line.strip():
-        return ""
-    return f'<span class="chip result">{_icon("casino")}{_starred(escape(line.strip()))}</span>'
-
-
-def _starred(text: str) -> str:
-    """`*17*` in already escaped text as an emphasised total."""
-    before, star, rest = text.rpartition("= *")
-    if star and rest.endswith("*"):
-        return f"{before}= <b>{rest[:-1]}</b>"
-    return text
 
 
 def _icon(name: str) -> str:

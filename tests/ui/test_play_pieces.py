@@ -12,6 +12,7 @@ from studio.play import (
     ChatMessage,
     ModelStamp,
     NoteEvent,
+    PlaySettings,
     RollEvent,
     TokenEvent,
     TurnEndEvent,
@@ -21,7 +22,7 @@ from studio.play import (
 )
 from studio.scenarios import MarkdownParser, load_vocabulary
 from studio.ui.live_turn import LiveTurn, session_html, statistics_sentence, turn_notes
-from studio.ui.playable import Playable, find_playable, list_choices, list_playable, played_with
+from studio.ui.playable import Playable, find_playable, first_pair, list_choices, list_playable, played_with
 from studio.ui.sampling import VOICES
 from studio.ui.tables import new_table, same_table
 from studio.workspace import Workspace, atomic_write, sha256_file
@@ -147,10 +148,20 @@ def test_a_saved_session_leaves_its_system_text_out() -> None:
 
 def test_starting_again_keeps_scene_dice_and_voice_and_forgets_the_talk() -> None:
     scenario = MarkdownParser().parse_text("---\ntitle: Inn\n---\n<SYSTEM>\n# Role\nYou lead.\n</SYSTEM>\n")
-    first = new_table(scenario, NOW, "abc", speaker="Ada", sampling=VOICES["bold"].sampling, seed=11)
+    settings = PlaySettings(speaking_as="Ada", sampling=VOICES["bold"].sampling)
+    first = new_table(scenario, NOW, "abc", settings=settings, seed=11)
     first.messages.append(ChatMessage(role="user", content="Hello."))
     again = same_table(first, NOW, "def")
     assert (first.id, again.id) == ("20260102-030405-abc", "20260102-030405-def")
     assert (again.title, again.seed, again.settings) == ("Inn", 11, first.settings)
     assert [one.role for one in again.messages] == ["system"]
     assert again.turns == []
+
+
+def test_the_newest_of_ones_own_is_compared_with_a_base_first() -> None:
+    mine = [Playable(f"gguf/bard/{name}.gguf", name, Path(name), 1, is_base=False) for name in ("new", "old")]
+    bases = [Playable(f"base/{name}.gguf", name, Path(name), 1, is_base=True) for name in ("small", "large")]
+    assert first_pair([*mine, *bases]) == ["gguf/bard/new.gguf", "base/small.gguf"]
+    assert first_pair(bases) == ["base/small.gguf", "base/large.gguf"]
+    assert first_pair(mine) == ["gguf/bard/new.gguf", "gguf/bard/old.gguf"]
+    assert first_pair(mine[:1]) == ["gguf/bard/new.gguf"]
