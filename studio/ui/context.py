@@ -85,7 +85,7 @@ def last_turn_cost(session: ChatSession) -> str:
     if not ends:
         return ""
     figures = ends[-1].statistics
-    return f"The last turn read {figures.n_evaluated:,} prompt tokens and reused {figures.n_reused:,}."
+    return f"The last turn read {count(figures.n_evaluated, 'prompt token')} and reused {figures.n_reused:,}."
 
 
 def estimated(session: ChatSession, window: int) -> Shares | None:

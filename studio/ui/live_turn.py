@@ -121,7 +121,7 @@ def statistics_sentence(figures: TurnStatistics) -> str:
         f"first word after {figures.ttft_seconds:.1f} s",
         f"{figures.tokens_per_second:.0f} tokens/s",
         f"{count(figures.n_generated, 'token')} written",
-        f"{figures.n_evaluated:,} prompt tokens read, {figures.n_reused:,} reused",
+        f"{count(figures.n_evaluated, 'prompt token')} read, {figures.n_reused:,} reused",
         count(figures.rolls, "roll"),
     ]
     return " · ".join(parts)

@@ -215,7 +215,9 @@ def group_fingerprint(group: Sequence[TurnCase], settings: EvaluationSettings, t
 def host_options(settings: EvaluationSettings, adapter: Path | None = None) -> HostOptions:
     """One conversation at a time: nothing is parked."""
     threads = settings.threads or usable_cores()
-    return HostOptions(context_tokens=settings.context_tokens, threads=threads, parked_bytes=0, adapter=adapter)
+    return HostOptions(
+        context_tokens=settings.context_tokens, threads=threads, parked_bytes=0, adapter=adapter, flash_attention=True
+    )
 
 
 def _shifted(on_turn: Callable[[int], None], before: int, done: int) -> None:

@@ -102,8 +102,9 @@ def window_for(prompt_tokens: int, new_tokens: int) -> int:
 def host_options(model: ModelFile, window: int, threads: int) -> HostOptions:
     """How a file is loaded to be measured; reading a long prompt may take minutes, and nothing is heard meanwhile."""
     return HostOptions(
-        context_tokens=window, threads=threads, parked_bytes=0, adapter=model.adapter, stall_seconds=_PATIENCE_SECONDS
-    )
+        context_tokens=window, threads=threads, parked_bytes=0, adapter=model.adapter, flash_attention=True,
+        stall_seconds=_PATIENCE_SECONDS,
+    )  # fmt: skip
 
 
 def speak(model: ModelFile, options: HostOptions, lengths: Sequence[int], new_tokens: int) -> Spoken | None:

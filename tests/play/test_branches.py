@@ -41,7 +41,7 @@ def planned(index: int, prompt: Sequence[int], target: Sequence[int] = (), most:
 @pytest.fixture(scope="module")
 def single(smollm2: BaseModel) -> Iterator[ModelHost]:
     """One thread: the sums are then always made in the same order."""
-    options = HostOptions(threads=1, context_tokens=512, parked_bytes=0)
+    options = HostOptions(threads=1, context_tokens=512, parked_bytes=0, flash_attention=True)
     with ModelHost(smollm2.directory / "base.gguf", options) as host:
         yield host
 

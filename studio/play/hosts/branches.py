@@ -121,7 +121,6 @@ def _new_context(model: llama_cpp.llama_model_p, cells: int, sequences: int, thr
     parameters.n_seq_max = sequences
     parameters.kv_unified = True  # branches share cells
     parameters.swa_full = True  # a sliding window keeps what lies before it: a branch may begin there
-    parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED  # as the engine does
     parameters.n_threads = parameters.n_threads_batch = threads
     parameters.no_perf = True
     context = llama_cpp.llama_init_from_model(model, parameters)

@@ -36,12 +36,19 @@ class Engine:
     """One loaded GGUF with one context window, and the LoRA adapter that is laid over it, if any."""
 
     def __init__(
-        self, path: Path, *, context_tokens: int, threads: int, parked_bytes: int = 0, mapped: bool = True
+        self,
+        path: Path,
+        *,
+        context_tokens: int,
+        threads: int,
+        parked_bytes: int = 0,
+        mapped: bool = True,
+        flash_attention: bool = False,
     ) -> None:
         """Load `path`; the window is `context_tokens` or what the model was trained for, whichever is smaller.
 
         `mapped` maps the file into memory; otherwise its weights are read into memory of this process. `parked_bytes`
-        is what copies of other conversations' KV caches may take.
+        is what copies of other conversations' KV caches may take. `flash_attention` leaves the choice to llama.cpp.
 
         Raises:
             PlayError: the file is not a GGUF that llama.cpp can run, or memory is too small for the window.
@@ -64,6 +71,7 @@ class Engine:
         self._samplers = Samplers(self._vocab, self.piece)
         self.trained_context_tokens: int = llama_cpp.llama_model_n_ctx_train(self._model)
         self.threads = threads
+        self._flash_attention = flash_attention
         self._adapter: LoadedLora | None = None
         self._context = self._new_context(min(context_tokens, self.trained_context_tokens), path)
         self.context_tokens: int = llama_cpp.llama_n_ctx(self._context)
@@ -74,9 +82,8 @@ class Engine:
         parameters.n_ctx = context_tokens
         parameters.n_batch = parameters.n_ubatch = BATCH_TOKENS
         parameters.n_threads = parameters.n_threads_batch = self.threads
-        parameters.flash_attn_type = (
-            llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        )  # slower on a processor; docs/performance.md
+        if not self._flash_attention:
+            parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         parameters.no_perf = True
         context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not context:

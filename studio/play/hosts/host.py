@@ -161,6 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--lora", type=Path, default=None, help="adapter to lay over the file, in GGUF form")
     parser.add_argument("--parked-bytes", type=int, default=0, help="memory for KV caches that are kept aside")
+    parser.add_argument("--flash-attention", action="store_true", help="where llama.cpp chooses it")
     add_arguments(parser)
     options = parser.parse_args(arguments)
     output = _private_output()
@@ -173,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
         limits.hold_memory()
         engine = Engine(
             options.file, context_tokens=options.context, threads=options.threads,
-            parked_bytes=options.parked_bytes, mapped=not limits.memory_bytes,
+            parked_bytes=options.parked_bytes, mapped=not limits.memory_bytes, flash_attention=options.flash_attention,
         )  # fmt: skip
         host = Host(engine, output, describe(engine, options.file, time.perf_counter() - started))
         info = host.load_adapter(options.lora)

@@ -60,6 +60,8 @@ class HostOptions:
         load_seconds: the same while it loads the file, which it does in silence.
         adapter: a LoRA in GGUF form to lay over the file.
         limits: memory and cores that the host may use; None means all.
+        flash_attention: as llama.cpp chooses, which other players do; without it a processor reads and writes faster
+            behind a long history (docs/performance.md).
     """
 
     context_tokens: int = 2048
@@ -69,6 +71,7 @@ class HostOptions:
     load_seconds: float = 600.0
     adapter: Path | None = None
     limits: HostLimits | None = None
+    flash_attention: bool = False
 
     def arguments(self) -> list[str]:
         """The arguments of `python -m studio.play.hosts.host` that stand for these options."""
@@ -78,6 +81,7 @@ class HostOptions:
             *("--parked-bytes", str(self.parked_bytes)),
             *(("--lora", str(self.adapter.resolve())) if self.adapter else ()),
             *(self.limits.arguments() if self.limits else ()),
+            *(("--flash-attention",) if self.flash_attention else ()),
         ]
 
 
