@@ -51,7 +51,7 @@ def result_sentence(result: SuiteResult, now: float) -> str:
 
 def suite_sentence(suite: SpotSuite) -> str:
     """What a suite is: how many lines and expectations, and how often it is played."""
-    checks = sum(map(len, map(rows_of, (one.expect for one in suite.lines))))
+    checks = sum(_checks(one.expect) for one in suite.lines)
     often = f" · played {count(suite.repeat, 'time')}, {suite.needed} must pass" if suite.repeat > 1 else ""
     scene = suite.scenario or "a scene of its own"
     return f"{count(len(suite.lines), 'line')} · {count(checks, 'expectation')} · {scene}{often}"
@@ -73,6 +73,11 @@ def comparison_html(compared: Sequence[ComparedCheck], results: Sequence[SuiteRe
         lines.append(f"<tr><td>{escape(one.check)}</td>{cells}</tr>")
     head, body = f"<thead><tr><th></th>{heads}</tr></thead>", f"<tbody>{''.join(lines)}</tbody>"
     return f'<div class="checks"><table>{head}{body}</table></div>'
+
+
+def _checks(expect: Expectations) -> int:
+    """How many verdicts there will be: one for each word or phrase that is listened for."""
+    return len(rows_of(expect)) + sum(max(0, len(words) - 1) for words in (expect.says, expect.does_not_say))
 
 
 def rows_of(expect: Expectations) -> list[ExpectationRow]:

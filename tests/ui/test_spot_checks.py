@@ -89,6 +89,9 @@ def test_the_table_shows_every_result_and_no_markup_of_others() -> None:
 
 def test_sentences_count_and_name() -> None:
     now = datetime(2026, 6, 1, 12, 5, tzinfo=UTC).timestamp()
-    assert result_sentence(result([True, False]), now) == "tavern.Q8_0.gguf (abababab): 1 of 2 passed, 5 min ago"
+    assert result_sentence(result([True, False]), now) == "tavern.Q8_0 (abababab): 1 of 2 passed, 5 min ago"
     whole = SpotSuite.model_validate({**suite(repeat=3, at_least=2).model_dump(), "system": "x"})
     assert suite_sentence(whole) == "1 line · 1 expectation · a scene of its own · played 3 times, 2 must pass"
+    listened = {"player": "I wait.", "expect": {"does_not_say": ["as an AI", "language model"]}}
+    more = SpotSuite.model_validate({**whole.model_dump(), "lines": [*whole.model_dump()["lines"], listened]})
+    assert suite_sentence(more).startswith("2 lines · 3 expectations")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -73,8 +73,9 @@ class SuiteResult(_Kept):
 
     @property
     def model_name(self) -> str:
-        """What the model is called on lists."""
-        return self.model.adapter or self.model.path
+        """What the model is called on lists: its adapter, the file it was made as, or its base."""
+        file = PurePath(self.model.path)
+        return self.model.adapter or (file.parent.name if file.stem == "base" else "") or file.stem
 
     @property
     def rows(self) -> list[CheckRow]:
