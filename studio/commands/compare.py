@@ -6,10 +6,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from studio.commands import Command, Context, Exit, UsageError, whole_number
-from studio.config import parse_settings
+from studio.commands.sampling import add_sampling, sampling_of
 from studio.conversion import resolve_playable
-from studio.errors import PlayError, StudioError
-from studio.play import HostOptions, PlaySettings, Sampling, play_vocabulary, read_scenario, read_script
+from studio.errors import StudioError
+from studio.play import HostOptions, PlaySettings, load_script, play_vocabulary, read_scenario
 from studio.play.comparison import MOST_MODELS
 from studio.play.comparison_report import ComparedModel, Contender, compare, comparison_markdown, failure_of
 from studio.scenarios import TrainingScenario
@@ -23,15 +23,14 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=whole_number(0, 2**32 - 1), default=7, metavar="N", help="of dice and replies (default 7)"
     )
-    parser.add_argument("--temperature", type=float, default=None, metavar="X", help="0 takes the likeliest word")
-    parser.add_argument("--max-tokens", type=int, default=None, metavar="N", help="longest reply in tokens")
+    add_sampling(parser)
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the comparison here (Markdown)")
 
 
 def _compare(options: Namespace, context: Context) -> int:
     if not 2 <= len(options.models) <= MOST_MODELS:
         raise UsageError(f"{len(options.models)} models were given.", next_step="Give two or three.")
-    lines = _lines(options.script)
+    lines = load_script(options.script)
     scenario = read_scenario(context.workspace, options.scenario) if options.scenario else TrainingScenario()
     found = [_contender(context, name) for name in options.models]
     progress, played = context.progress("Playing"), 0
@@ -48,7 +47,7 @@ def _compare(options: Namespace, context: Context) -> int:
         lines,
         play_vocabulary(context.workspace),
         seed=options.seed,
-        settings=_settings(options),
+        settings=PlaySettings(sampling=sampling_of(options)),
         on_turn=count,
     )
     spoke = iter(result.models)
@@ -67,24 +66,6 @@ def _contender(context: Context, name: str) -> Contender | ComparedModel:
     except StudioError as error:
         return failure_of(name, error)
     return Contender(name, model.path, HostOptions(adapter=model.adapter))
-
-
-def _settings(options: Namespace) -> PlaySettings:
-    given = {"temperature": options.temperature, "max_tokens": options.max_tokens}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    return PlaySettings(sampling=parse_settings(Sampling, chosen, "the options"))
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = read_script(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlayError(
-            "The script cannot be read.", why=f"{error}.", next_step="Check its path.", where=str(path)
-        ) from error
-    if not lines:
-        raise PlayError("The script has no player line.", next_step="Write one line per player turn.", where=str(path))
-    return lines
 
 
 COMMANDS = (

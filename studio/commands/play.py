@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from studio.commands import Command, Context, Exit, UsageError, whole_number
-from studio.config import parse_settings
+from studio.commands.sampling import add_sampling, sampling_of
 from studio.conversion import PlayableModel, resolve_playable
-from studio.errors import PlayError
 from studio.play import (
     ChatSession,
     HostOptions,
@@ -20,14 +19,13 @@ from studio.play import (
     ModelStamp,
     PlayEvent,
     PlaySettings,
-    Sampling,
     TurnEndEvent,
     chat_loop,
+    load_script,
     loaded_text,
     new_session,
     play_vocabulary,
     read_scenario,
-    read_script,
     run_script,
     save_session,
     transcript_markdown,
@@ -56,10 +54,7 @@ def _configure_chat(parser: ArgumentParser) -> None:
         "--valid-requests", action="store_true", help="after a bracket, only a request of the vocabulary can follow"
     )
     parser.add_argument("--own-dice", action="store_true", help="throw your own dice and type what they show")
-    parser.add_argument(
-        "--temperature", type=float, default=None, metavar="X", help="0 always takes the likeliest word"
-    )
-    parser.add_argument("--max-tokens", type=int, default=None, metavar="N", help="longest reply in tokens")
+    add_sampling(parser)
     parser.add_argument(
         "--context", type=whole_number(64, 131_072), default=None, metavar="N", help="context window in tokens"
     )
@@ -73,7 +68,7 @@ def _configure_chat(parser: ArgumentParser) -> None:
 def _chat(options: Namespace, context: Context) -> int:
     _check_usage(options, context)
     settings = _settings(options)
-    lines = _script_lines(options.script) if options.script else []
+    lines = load_script(options.script) if options.script else []
     scenario = read_scenario(context.workspace, options.scenario) if options.scenario else TrainingScenario()
     model = resolve_playable(context.workspace, options.model)
     if options.script:
@@ -169,11 +164,8 @@ def _write(text: str) -> None:
 
 
 def _settings(options: Namespace) -> PlaySettings:
-    given = {"temperature": options.temperature, "max_tokens": options.max_tokens}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    sampling = parse_settings(Sampling, chosen, "the options")
     return PlaySettings(
-        sampling=sampling,
+        sampling=sampling_of(options),
         speaking_as=options.speaking_as,
         valid_requests=options.valid_requests,
         dice="own" if options.own_dice else "studio",
@@ -184,18 +176,6 @@ def _settings(options: Namespace) -> PlaySettings:
 
 def _host(options: Namespace, model: PlayableModel) -> HostOptions:
     return HostOptions(context_tokens=options.context or HostOptions.context_tokens, adapter=model.adapter)
-
-
-def _script_lines(path: Path) -> list[str]:
-    try:
-        lines = read_script(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlayError(
-            "The script cannot be read.", why=f"{error}.", next_step="Check its path.", where=str(path)
-        ) from error
-    if not lines:
-        raise PlayError("The script has no player line.", next_step="Write one line per player turn.", where=str(path))
-    return lines
 
 
 COMMANDS = (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from studio.play.script import (
         ScriptTurn,
         Transcript,
+        load_script,
         loaded_text,
         play_vocabulary,
         read_scenario,
@@ -148,6 +149,7 @@ __all__ = [
     "leaf",
     "list_sessions",
     "listen_on_loopback",
+    "load_script",
     "load_session",
     "loaded_text",
     "new_session",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from studio.errors import PlayError
 from studio.play.hosts.client import HostOptions, ModelHost
 from studio.play.hosts.protocol import HostInfo
 from studio.play.sessions.session import ChatMessage, ChatSession, ModelStamp, PlaySettings, new_session
@@ -59,6 +60,19 @@ def read_script(text: str) -> list[str]:
     """The player's lines of a script: one per line, blank lines and lines that begin with `#` left out."""
     lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def load_script(path: Path) -> list[str]:
+    """The player's lines of a script file, at least one. Raises `PlayError`."""
+    try:
+        lines = read_script(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlayError(
+            "The script cannot be read.", why=f"{error}.", next_step="Check its path.", where=str(path)
+        ) from error
+    if not lines:
+        raise PlayError("The script has no player line.", next_step="Write one line per player turn.", where=str(path))
+    return lines
 
 
 def play_vocabulary(workspace: Workspace) -> Vocabulary:
