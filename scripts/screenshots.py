@@ -146,6 +146,21 @@ def play(page: Page) -> None:
         settle(page)
 
 
+def compare(page: Page) -> None:
+    visit(page, "/play?view=compare")
+    press(page, "compare_start")
+    box = page.get_by_placeholder("What do you do?")
+    box.fill(LINES[1])
+    box.press("Enter")
+    expect(page.get_by_text(re.compile("tokens/s"))).to_have_count(2, timeout=REPLY_MS)
+    settle(page)
+
+
+def checks(page: Page) -> None:
+    visit(page, "/play?view=checks")
+    settle(page)
+
+
 def setup(page: Page) -> None:
     visit(page, "/setup")
 
@@ -161,7 +176,8 @@ PICTURES: dict[str, Callable[[Page], None]] = {
     one.__name__: one
     for one in (
         overview, scenarios, party, tokens, side_by_side, library, dataset, dataset_row, coverage, balance, variations,
-        train, run, models, measure, report, figures, play, setup,
+        train, run, models, measure, report, figures, play, compare, checks,
+        setup,
     )
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from studio.play import ChatSession, HostOptions, ModelHost, TurnEndEvent, load_
 from studio.play.comparison import MOST_MODELS, Seat, SeatBegins, SeatFailed, side_by_side
 from studio.play.sessions.session import ModelStamp
 from studio.ui.comparison import LiveColumn, compared_html, live_html, told_turns, totals
+from studio.ui.monitor import record_turn
 from studio.ui.playable import Playable, find_playable, first_pair, list_choices
 from studio.ui.sampling import voice_name
 from studio.ui.tables import compared_tables
@@ -175,8 +176,10 @@ def _play(sessions: list[ChatSession], names: list[str], line: str, place: st.de
                     shown = event.line
                 elif isinstance(event, SeatFailed):
                     failed.append((names[number], event.error))
+                    _record(sessions[number], event.error)
                 elif isinstance(event, TurnEndEvent):
                     save_session(workspace(), sessions[number])
+                    _record(sessions[number])
                     continue  # part of the session now: nothing may break off the iterator any more
                 if changed or time.monotonic() - drawn > FRAME_SECONDS:
                     drawn = time.monotonic()
@@ -190,6 +193,12 @@ def _play(sessions: list[ChatSession], names: list[str], line: str, place: st.de
         with place:
             st.markdown(f"**{plain(name)}** could not answer:")
             show_error(error)
+
+
+def _record(session: ChatSession, failed: StudioError | None = None) -> None:
+    """Write down how the model did; nothing is switched here, for these models are what is compared."""
+    with suppress(StudioError):
+        record_turn(workspace(), session, _host(session), time.time(), failed)
 
 
 def _host(session: ChatSession) -> ModelHost:

@@ -9,6 +9,7 @@ import pytest
 
 from studio.bases import BaseModel
 from studio.play import PlaySettings, Sampling, load_session, save_session
+from studio.play.watching.monitor import MonitorLog
 from studio.ui.tables import compared_tables
 from studio.workspace import Workspace, atomic_write
 from tests.adapters import put_checkpoint
@@ -65,6 +66,7 @@ def test_a_line_goes_to_all_and_the_one_that_cannot_be_loaded_says_so(
     torn, base = (load_session(workspace, one) for one in compared)
     assert torn.turns == []
     assert [one.role for one in base.messages] == ["system", "user", "assistant"]
+    assert [one.session for one in MonitorLog.of(workspace).records()] == [compared[1]]
     again = Visit("play", compare=",".join(compared))
     assert HASH in again.words
     assert "I &lt;i&gt;look&lt;/i&gt; around." in again.words
