@@ -14,20 +14,18 @@ from pages.parts.play_context import context_panel
 from pages.parts.play_copy import copy_button
 from pages.parts.play_corrections import keep_session_button
 from pages.parts.play_dice import dice_form, dice_switch
-from pages.parts.play_hosts import host_pool
+from pages.parts.play_hosts import host_of
 from pages.parts.play_live import make_move, watch_for_a_stop
 from pages.parts.play_monitor import monitor_panel, switch_notice
 from pages.parts.play_moves import Move, chosen, told_until
 from pages.parts.play_party import party_panel
 from pages.parts.play_story import story_end, tell_story
-from studio.conversion import resolve_playable
 from studio.conversion.metadata import PARENT_KEYS
 from studio.errors import StudioError
-from studio.play import ChatSession, HostInfo, HostOptions, ModelHost, load_session, save_session, scenario_text
+from studio.play import ChatSession, HostInfo, ModelHost, load_session, save_session, scenario_text
 from studio.ui.live_turn import said_text
 from studio.ui.playable import Playable, find_among, find_playable, list_choices, played_with
-from studio.ui.sampling import VOICES
-from studio.ui.tables import same_table
+from studio.ui.tables import same_table, table_sentence
 from studio.ui.wording import plain, short_hash
 
 
@@ -105,9 +103,7 @@ def _host(session: ChatSession) -> ModelHost | None:
     """The host of the session's file, with what it loaded on show; None when it cannot be loaded."""
     try:
         model = _model(session)
-        loaded = resolve_playable(workspace(), model.path)
-        options = HostOptions(adapter=loaded.adapter, context_tokens=session.settings.context_tokens)
-        host = host_pool().get(loaded.path, options)
+        host = host_of(session, model)
         with st.spinner(f"Loading {plain(model.title)}"):
             info = host.info()
     except StudioError as error:
@@ -130,11 +126,9 @@ def _loaded(model: Playable, info: HostInfo) -> list[tuple[str, str]]:
 
 
 def _actions(session: ChatSession) -> None:
-    voice = next((one.title for one in VOICES.values() if one.sampling == session.settings.sampling), "custom")
     with st.container(horizontal=True, vertical_alignment="center", key="chat_actions"):
         st.button("Another table", key="leave", icon=":material/arrow_back:", type="tertiary", on_click=_leave)
-        speaker = session.settings.speaking_as or "the party"
-        st.caption(f"You speak as {plain(speaker)} · {voice} · seed {session.seed}", width="stretch")
+        st.caption(table_sentence(session), width="stretch")
         dice_switch(session)
         copy_button(
             said_text(session.messages, session.settings.speaking_as), "Copy the whole conversation", key="copy_all",

@@ -13,21 +13,19 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.layout import facts, header, show_error, vocabulary, workspace
-from pages.parts.play_hosts import host_pool
+from pages.parts.play_hosts import host_of
 from pages.parts.play_scene import party_names, scene_choice
 from pages.parts.play_sessions import comparison_list
 from pages.parts.play_settings import more_settings, voice_choice
 from pages.parts.table_setup import model_label, no_model, seed_choice
-from studio.conversion import resolve_playable
 from studio.errors import PlayError, StudioError
-from studio.play import ChatSession, HostOptions, ModelHost, TurnEndEvent, load_session, save_session
+from studio.play import ChatSession, ModelHost, TurnEndEvent, load_session, save_session
 from studio.play.comparison import MOST_MODELS, Seat, SeatBegins, SeatFailed, side_by_side
 from studio.play.sessions.session import ModelStamp
 from studio.ui.comparison import LiveColumn, compared_html, live_html, told_turns, totals
 from studio.ui.monitor import record_turn
 from studio.ui.playable import Playable, find_playable, first_pair, list_choices
-from studio.ui.sampling import voice_name
-from studio.ui.tables import compared_tables
+from studio.ui.tables import compared_tables, table_sentence
 from studio.ui.wording import plain
 
 FRAME_SECONDS = 0.1
@@ -130,10 +128,7 @@ def _actions(sessions: list[ChatSession]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="compare_actions"):
         st.button("Another table", key="leave", icon=":material/arrow_back:", type="tertiary", on_click=_leave)
         if sessions:
-            settings = sessions[0].settings
-            speaker = settings.speaking_as or "the party"
-            words = f"You speak as {plain(speaker)} · {voice_name(settings.sampling)} · seed {sessions[0].seed}"
-            st.caption(words, width="stretch")
+            st.caption(table_sentence(sessions[0]), width="stretch")
 
 
 def _head(session: ChatSession, name: str) -> None:
@@ -206,9 +201,7 @@ def _host(session: ChatSession) -> ModelHost:
     model = _playable(session)
     if model is None:
         raise PlayError("The model of this column is not there any more.", next_step="Choose another comparison.")
-    loaded = resolve_playable(workspace(), model.path)
-    options = HostOptions(adapter=loaded.adapter, context_tokens=session.settings.context_tokens)
-    return host_pool().get(loaded.path, options)
+    return host_of(session, model)
 
 
 def _playable(session: ChatSession) -> Playable | None:

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from pages.parts.layout import library, say, show_error, told, vocabulary, workspace
-from pages.parts.play_hosts import host_pool
+from pages.parts.play_hosts import host_of
 from pages.parts.play_request import request_form
-from studio.conversion import resolve_playable
 from studio.errors import PlayError, StudioError
-from studio.play import ChatMessage, ChatSession, HostOptions, load_session, save_session
+from studio.play import ChatMessage, ChatSession, load_session, save_session
 from studio.play.sessions.exporting import PlayedScenario, save_played, session_scenario
 from studio.play.teaching.corrections import (
     FAILED,
@@ -180,9 +179,7 @@ def _draft(session: ChatSession, said: Sequence[ChatMessage], verdict: str, plac
         model = find_playable(workspace(), session.playable) if session.playable else played_with(files, session.model)
         if model is None:
             raise PlayError("The model of this session is not here any more.", next_step="Write it yourself.")
-        loaded = resolve_playable(workspace(), model.path)
-        options = HostOptions(adapter=loaded.adapter, context_tokens=session.settings.context_tokens)
-        host = host_pool().get(loaded.path, options)
+        host = host_of(session, model)
         st.session_state[f"{_TOLD}_{place}"] = draft_reply(
             session, said, host, vocabulary(), begins_with=verdict, attempt=attempt
         )

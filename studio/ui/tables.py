@@ -8,6 +8,8 @@ from datetime import datetime
 
 from studio.play import ChatSession, PlaySettings, new_session
 from studio.scenarios import SystemContext, TrainingScenario
+from studio.ui.sampling import voice_name
+from studio.ui.wording import plain
 
 _HEADING = re.compile(r"# +(role|party)\b", re.IGNORECASE)
 Scene = TrainingScenario | SystemContext | str
@@ -89,3 +91,10 @@ def _title(scene: Scene) -> str:
 def session_name(now: datetime, token: str) -> str:
     """The id of a session that begins now. `token` is a few random letters that make it unique."""
     return f"{now:%Y%m%d-%H%M%S}-{token}"
+
+
+def table_sentence(session: ChatSession) -> str:
+    """Who speaks, how freely the model does, and the seed; for Markdown."""
+    settings = session.settings
+    speaker = plain(settings.speaking_as or "the party")
+    return f"You speak as {speaker} · {voice_name(settings.sampling)} · seed {session.seed}"

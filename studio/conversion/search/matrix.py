@@ -36,10 +36,10 @@ def helpful_imatrix(
     """
     header = read_header(source)
     limit = limits.file_size(header)
-    fitting(header, limit, imatrix=True)  # said before anything is read
     plain = [one for one in choosable(header) if one.size <= limit]
     if plain and plain[0].bits_per_weight >= GAINS_BELOW:
         return known_imatrix(workspace, source)
+    fitting(header, limit, imatrix=True)  # that nothing fits is said before anything is read
     tell("Types as small as these gain from an importance matrix: reading the texts that the model learned from ...")
     try:
         return ensure_imatrix(workspace, source, progress=progress, stop=stop).path
